@@ -1,0 +1,1 @@
+//! Evaluates hosts in worker processes and builds each the moment it is evaluated.

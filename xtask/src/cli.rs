@@ -1,0 +1,256 @@
+//! The command line as types. No I/O.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Builds, compares and checks the hosts of a NixOS fleet.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    propagate_version = true
+)]
+#[command(arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The fleet: a folder with a flake.nix, or any flake reference [default: this repository]
+    #[arg(long, global = true, value_name = "REF", env = "SLIPWAY_FLAKE")]
+    pub flake: Option<String>,
+
+    /// Where nixpkgs, deploy-rs and sops-nix come from
+    #[arg(long, global = true, value_enum, default_value_t = StageChoice::Auto)]
+    pub stage: StageChoice,
+
+    /// Never install anything; say what is missing instead
+    #[arg(long, global = true)]
+    pub no_setup: bool,
+
+    /// Show Nix's whole trace when an evaluation fails
+    #[arg(long, global = true)]
+    pub show_trace: bool,
+
+    /// Plain lines instead of live ones, even on a terminal
+    #[arg(long, global = true)]
+    pub plain: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StageChoice {
+    /// The locked inputs where they can be had, else the rehearsal stand-ins
+    Auto,
+    /// The locked inputs: what is deployed
+    Nixos,
+    /// The repository's own stand-ins: never deployed
+    Rehearsal,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Install what this machine lacks into a private cache folder
+    Setup(Setup),
+    /// Say what is found, missing or too old here, and what it is for
+    Doctor(Doctor),
+    /// List the fleet's hosts, or add one
+    Hosts(Hosts),
+    /// Show the deploy-rs nodes that are made from the hosts
+    Nodes(Nodes),
+    /// Evaluate and build every host
+    BuildAll(BuildAll),
+    /// Show what changes on each host between two revisions
+    Diff(Diff),
+    /// Run `nix flake check`, formatting and lints
+    Check(Check),
+    /// Format the Nix files as nixfmt does
+    Fmt(Fmt),
+    /// Test everything that this machine can test
+    Test(Test),
+    /// Measure against plain Nix in the same run
+    Bench(Bench),
+    /// Print shell completions
+    Completions(Completions),
+}
+
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// Install only these [default: what the commands of this machine need]
+    #[arg(value_enum)]
+    pub tools: Vec<ToolChoice>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ToolChoice {
+    Nix,
+    /// A second, newer Nix, for the tests that read its output
+    NixNewer,
+    DeployRs,
+    Act,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Hosts {
+    #[command(flatten)]
+    pub list: HostsList,
+    #[command(subcommand)]
+    pub command: Option<HostsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum HostsCommand {
+    /// List the fleet's hosts
+    List(HostsList),
+    /// Write the folder of a new host; nothing else needs an edit
+    Add(HostsAdd),
+}
+
+#[derive(Debug, Args)]
+pub struct HostsList {
+    /// The inventory as one JSON document
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// How to print the hosts
+    #[arg(long, value_enum, default_value_t = HostsFormat::Table)]
+    pub format: HostsFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HostsFormat {
+    Table,
+    /// The table of docs/hosts.md
+    Markdown,
+    /// The CI matrix: host, system and runner label
+    Matrix,
+}
+
+#[derive(Debug, Args)]
+pub struct HostsAdd {
+    /// The new host's name
+    pub name: String,
+    /// Where deployments reach it: an IP address or a name
+    #[arg(long)]
+    pub address: String,
+    /// The host whose folder is copied
+    #[arg(long, value_name = "HOST", default_value = "Template")]
+    pub from: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Nodes {
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BuildAll {
+    /// Build only these hosts
+    pub hosts: Vec<String>,
+    /// Say what changes since this revision
+    #[arg(long, value_name = "REV")]
+    pub changed_since: Option<String>,
+    /// Builds at the same time [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Memory that all evaluations together may take [default: half of this machine's]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
+    pub eval_memory: Option<u64>,
+    /// Keep a link to each host's closure in this folder
+    #[arg(long, value_name = "DIR")]
+    pub out_links: Option<PathBuf>,
+    /// Write the report as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Evaluate every host anew, whatever earlier runs found
+    #[arg(long)]
+    pub no_eval_cache: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The revision to compare with
+    pub rev: String,
+    /// Compare only these hosts
+    pub hosts: Vec<String>,
+    /// The newer revision [default: the working tree]
+    #[arg(long, value_name = "REV")]
+    pub to: Option<String>,
+    /// One JSON document instead of tables
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Markdown instead of tables
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// Files and folders [default: every Nix file that git tracks]
+    pub paths: Vec<PathBuf>,
+    /// Change nothing; fail if a file is not formatted
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Run only the parts with this word in their name
+    pub filter: Option<String>,
+    /// A skip is a failure, as it is in CI
+    #[arg(long, env = "CI")]
+    pub no_skips: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Generated fleets: build-all against a serial loop and one `nix build`
+    BuildAll(BenchBuildAll),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchBuildAll {
+    /// Hosts in a generated fleet
+    #[arg(long, value_delimiter = ',', default_values_t = [5, 50, 200])]
+    pub sizes: Vec<u16>,
+    /// Runs of each measurement; the median is reported
+    #[arg(long, default_value_t = 3)]
+    pub runs: u16,
+    /// Write the figures as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,35 @@
+//! One subcommand a file, each with its `run`. Commands call what lies below them, never each other.
+
+mod bench;
+mod build_all;
+mod check;
+mod completions;
+mod diff;
+mod doctor;
+mod fmt;
+mod hosts;
+mod nodes;
+mod setup;
+mod test;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Exit;
+
+pub async fn run(cli: Cli) -> Result<Exit> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Setup(args) => setup::run(global, args).await,
+        Command::Doctor(args) => doctor::run(global, args).await,
+        Command::Hosts(args) => hosts::run(global, args).await,
+        Command::Nodes(args) => nodes::run(global, args).await,
+        Command::BuildAll(args) => build_all::run(global, args).await,
+        Command::Diff(args) => diff::run(global, args).await,
+        Command::Check(args) => check::run(global, args).await,
+        Command::Fmt(args) => fmt::run(global, args).await,
+        Command::Test(args) => test::run(global, args).await,
+        Command::Bench(args) => bench::run(global, args).await,
+        Command::Completions(args) => completions::run(global, args).await,
+    }
+}

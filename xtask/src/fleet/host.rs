@@ -1,0 +1,141 @@
+//! A host's name, and the choice of hosts by name.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// The name of a host: its folder under `hosts/`, its attribute in `nixosConfigurations`, its row in every table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HostName(String);
+
+impl HostName {
+    /// A name that was read from the fleet itself.
+    pub fn known(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// A name that a person chose for a new host: what NixOS accepts as `networking.hostName`.
+    ///
+    /// # Errors
+    /// Usage, if it is no RFC 1123 label.
+    pub fn new(name: &str) -> Result<Self, Failure> {
+        let label = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        let good = name.len() <= 63
+            && name.chars().all(label)
+            && edge(name.chars().next())
+            && edge(name.chars().last());
+        if good {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(Failure::usage(format!(
+                "`{name}` is no host name: letters, digits and inner hyphens, at most 63"
+            )))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl AsRef<Path> for HostName {
+    fn as_ref(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+/// The hosts that `wanted` names, in the fleet's order; all of them if it names none.
+///
+/// # Errors
+/// Usage, naming the nearest hosts, if one of them is not in the fleet.
+pub fn select(all: &[HostName], wanted: &[String]) -> Result<Vec<HostName>, Failure> {
+    for name in wanted {
+        if !all.iter().any(|host| host.as_str() == name) {
+            return Err(unknown(name, all));
+        }
+    }
+    Ok(all
+        .iter()
+        .filter(|host| wanted.is_empty() || wanted.iter().any(|name| name == host.as_str()))
+        .cloned()
+        .collect())
+}
+
+fn unknown(name: &str, all: &[HostName]) -> Failure {
+    let mut near: Vec<(f64, &HostName)> = all
+        .iter()
+        .map(|host| {
+            let score = strsim::jaro_winkler(&host.as_str().to_lowercase(), &name.to_lowercase());
+            (score, host)
+        })
+        .filter(|(score, _)| *score > 0.75)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names = |hosts: &mut dyn Iterator<Item = &HostName>| {
+        hosts.map(HostName::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let failure = Failure::usage(format!("the fleet has no host `{name}`"));
+    if near.is_empty() {
+        failure.try_next(format!("one of {}", names(&mut all.iter())))
+    } else {
+        failure.try_next(names(&mut near.into_iter().take(3).map(|(_, host)| host)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fleet() -> Vec<HostName> {
+        ["Ingress", "Niko", "Production"]
+            .map(HostName::known)
+            .into()
+    }
+
+    #[test]
+    fn no_names_mean_all_hosts() {
+        assert_eq!(select(&fleet(), &[]).unwrap(), fleet());
+    }
+
+    #[test]
+    fn names_come_back_in_the_fleets_order() {
+        let wanted = ["Production".to_owned(), "Ingress".to_owned()];
+        let names: Vec<_> = select(&fleet(), &wanted).unwrap();
+        assert_eq!(names, ["Ingress", "Production"].map(HostName::known));
+    }
+
+    #[test]
+    fn an_unknown_host_names_the_nearest() {
+        let failure = select(&fleet(), &["prodction".to_owned()]).unwrap_err();
+        assert_eq!(failure.to_string(), "the fleet has no host `prodction`");
+        assert_eq!(failure.next_step(), Some("Production"));
+    }
+
+    #[test]
+    fn a_name_that_resembles_none_lists_all() {
+        let failure = select(&fleet(), &["zzz".to_owned()]).unwrap_err();
+        assert_eq!(
+            failure.next_step(),
+            Some("one of Ingress, Niko, Production")
+        );
+    }
+
+    #[test]
+    fn a_new_name_is_an_rfc_1123_label() {
+        assert!(HostName::new("Web-1").is_ok());
+        for bad in ["", "-web", "web-", "we b", "web.local", "../web"] {
+            assert!(HostName::new(bad).is_err(), "{bad}");
+        }
+    }
+}

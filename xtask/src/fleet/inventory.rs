@@ -1,0 +1,76 @@
+//! The inventory: what the flake output `fleet` says of every host (nix/fleet.nix is its other half).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::host::HostName;
+use super::stage::Stage;
+
+/// The flake output `fleet`. A flake without one gets the same document from what `nixosConfigurations` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inventory {
+    pub version: u32,
+    pub stage: Stage,
+    /// The folder of the hosts, relative to the flake; none in a fleet that `mkFleet` did not make.
+    pub hosts_dir: Option<String>,
+    /// A host's evaluation reads its own folder, the shared files and this inventory, nothing else.
+    pub hermetic: bool,
+    pub hosts: BTreeMap<HostName, Host>,
+}
+
+/// What the fleet knows of a host, from `homelab.*` in its own configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    pub name: HostName,
+    #[serde(default)]
+    pub description: String,
+    pub system: String,
+    #[serde(default)]
+    pub deployable: bool,
+    #[serde(default)]
+    pub target_host: Option<String>,
+    #[serde(default)]
+    pub wave: u32,
+    #[serde(default)]
+    pub builder: bool,
+    #[serde(default)]
+    pub runner_label: String,
+    #[serde(default)]
+    pub health_checks: BTreeMap<String, HealthCheck>,
+    #[serde(default)]
+    pub node: Option<Node>,
+}
+
+/// One check of a deployed host; exactly one of `command` and `url` is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthCheck {
+    pub command: Option<String>,
+    pub url: Option<String>,
+    pub user: String,
+    /// Seconds to wait before the first try.
+    pub settle: u32,
+    pub retries: u32,
+    /// Seconds that one try may take.
+    pub timeout: u32,
+}
+
+/// A deploy-rs node without the closures of its profiles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Node {
+    pub hostname: String,
+    pub ssh_user: String,
+    pub user: String,
+    pub ssh_opts: Vec<String>,
+    pub magic_rollback: bool,
+    pub auto_rollback: bool,
+    /// Seconds.
+    pub confirm_timeout: u32,
+    /// Seconds.
+    pub activation_timeout: u32,
+    pub fast_connection: bool,
+}

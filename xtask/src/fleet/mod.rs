@@ -1,0 +1,7 @@
+//! What is: hosts, the inventory, stages, flakes. Types and pure functions that use nothing of xtask but `failure`.
+
+pub mod flake;
+pub mod host;
+pub mod inventory;
+pub mod stage;
+pub mod store_path;

@@ -1,0 +1,50 @@
+//! Parses the command line, runs one command, and maps its error to an exit code.
+
+mod build;
+mod cli;
+mod cmd;
+mod evaluate;
+mod failure;
+mod fleet;
+mod process;
+mod report;
+mod setup;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::failure::Exit;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report::error(&anyhow::Error::new(error).context("cannot start the async runtime"));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            result = cmd::run(cli) => match result {
+                Ok(exit) => exit,
+                Err(error) => {
+                    report::error(&error);
+                    failure::exit_of(&error)
+                }
+            },
+            () = process::interrupt_signal() => {
+                report::interrupted();
+                Exit::Interrupted
+            }
+        }
+    });
+    // Whatever a command gave up half-way (an interrupt, an error beside it) ends before xtask does.
+    runtime.block_on(process::terminate_all());
+    // Tasks that still wait for something would hold the runtime's drop.
+    runtime.shutdown_background();
+    exit.into()
+}

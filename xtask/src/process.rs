@@ -1,0 +1,366 @@
+//! The one place that starts processes: captured, streamed, timed, interrupted.
+//! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{killpg, Signal};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::signal::unix::{signal, SignalKind};
+
+use crate::failure::Failure;
+
+/// How long a group may take to end after SIGTERM before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The groups that are alive, by their leader's process id.
+static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// A process to start: program, arguments, environment. Nothing is passed through a shell.
+#[derive(Debug, Clone)]
+pub struct Command {
+    program: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    cwd: Option<PathBuf>,
+    stdin: Option<Vec<u8>>,
+    timeout: Option<Duration>,
+}
+
+/// How a process ended. A signal is never a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Code(i32),
+    Signal(i32),
+    TimedOut(Duration),
+}
+
+impl Status {
+    pub fn success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited {code}"),
+            Self::Signal(signal) => match Signal::try_from(*signal) {
+                Ok(name) => write!(f, "was ended by {name}"),
+                Err(_) => write!(f, "was ended by signal {signal}"),
+            },
+            Self::TimedOut(after) => write!(f, "timed out after {} s", after.as_secs()),
+        }
+    }
+}
+
+/// What a finished process left behind.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub status: Status,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+    pub wall: Duration,
+}
+
+impl Output {
+    /// The last `count` lines of stderr that are not empty.
+    pub fn last_lines(&self, count: usize) -> String {
+        let lines: Vec<&str> = self
+            .stderr
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        lines[lines.len().saturating_sub(count)..].join("\n")
+    }
+
+    /// Stdout as text without the last line feed.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout)
+            .trim_end_matches('\n')
+            .to_owned()
+    }
+}
+
+impl Command {
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            stdin: None,
+            timeout: None,
+        }
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env
+            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    pub fn current_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.cwd = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    pub fn timeout(mut self, after: Duration) -> Self {
+        self.timeout = Some(after);
+        self
+    }
+
+    /// The command as a person would type it, for error messages.
+    pub fn line(&self) -> String {
+        let program = self.program.file_name().unwrap_or(self.program.as_os_str());
+        std::iter::once(program)
+            .chain(self.args.iter().map(OsString::as_os_str))
+            .map(|word| quote(&word.to_string_lossy()))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// Runs to the end with stdout and stderr captured. Errs only if the process could not be started.
+    pub async fn capture(self) -> Result<Output> {
+        self.stream(|_| ()).await
+    }
+
+    /// Like `capture`, and an ending other than exit 0 is an error with the last lines of stderr.
+    pub async fn success(self) -> Result<Output> {
+        let line = self.line();
+        let output = self.capture().await?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let mut message = format!("`{line}` {}", output.status);
+        let tail = output.last_lines(20);
+        if !tail.is_empty() {
+            message.push_str(":\n");
+            message.push_str(&tail);
+        }
+        Err(Failure::failed(message).into())
+    }
+
+    /// Like `capture`, and each line of stderr is handed over the moment it is there.
+    pub async fn stream(self, mut on_stderr: impl FnMut(&str)) -> Result<Output> {
+        let started = Instant::now();
+        let mut child = self.start(Stdio::piped())?;
+        let group = Group::of(&child);
+        let stdin = child.stdin.take();
+        let bytes = self.stdin.clone().unwrap_or_default();
+        let mut stdout = child.stdout.take().context("stdout was not captured")?;
+        let stderr = child.stderr.take().context("stderr was not captured")?;
+
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A process that does not read its input closes the pipe; its exit code tells.
+                let _ = stdin.write_all(&bytes).await;
+            }
+        };
+        let mut out = Vec::new();
+        let read_out = async { stdout.read_to_end(&mut out).await };
+        let mut err = String::new();
+        let read_err = async {
+            let mut lines = BufReader::new(stderr);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).await? > 0 {
+                let text = String::from_utf8_lossy(&line);
+                on_stderr(text.trim_end_matches('\n'));
+                err.push_str(&text);
+                line.clear();
+            }
+            std::io::Result::Ok(())
+        };
+        let all = async {
+            let ((), read_out, read_err) = tokio::join!(feed, read_out, read_err);
+            read_out?;
+            read_err?;
+            child.wait().await
+        };
+        let status = match self.timeout {
+            None => status_of(all.await?),
+            Some(after) => match tokio::time::timeout(after, all).await {
+                Ok(status) => status_of(status?),
+                Err(_) => {
+                    end_groups(&[group.leader]).await;
+                    Status::TimedOut(after)
+                }
+            },
+        };
+        group.finish();
+        Ok(Output {
+            status,
+            stdout: out,
+            stderr: err,
+            wall: started.elapsed(),
+        })
+    }
+
+    /// Runs with the caller's terminal, in the caller's process group, for steps a person watches.
+    pub fn foreground(self) -> Result<Status> {
+        let shell = xshell::Shell::new().context("cannot read the current directory")?;
+        if let Some(cwd) = &self.cwd {
+            shell.change_dir(cwd);
+        }
+        let command = shell
+            .cmd(&self.program)
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        let status = std::process::Command::from(command)
+            .status()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        Ok(status_of(status))
+    }
+
+    fn start(&self, out: Stdio) -> Result<tokio::process::Child> {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(if self.stdin.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .stdout(out)
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        command
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program.display()))
+    }
+}
+
+/// A process group of ours; asked to end when dropped before its leader was waited for.
+struct Group {
+    leader: i32,
+    ended: bool,
+}
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        // A child that was just started and not yet waited for has an id.
+        let leader = child.id().map_or(0, |id| id.cast_signed());
+        groups().insert(leader);
+        Self {
+            leader,
+            ended: false,
+        }
+    }
+
+    /// The leader was waited for: stragglers of its group are ended, and usually there are none.
+    fn finish(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // No such group is the usual case after a normal end, and no failure.
+        let _ = signal_group(self.leader, Signal::SIGTERM);
+        // A group whose command was given up stays listed: `terminate_all` waits for it.
+        if self.ended {
+            groups().remove(&self.leader);
+        }
+    }
+}
+
+/// Ends when the person presses Ctrl-C, closes the terminal, or a supervisor asks us to stop.
+pub async fn interrupt_signal() {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        // Without handlers the signals keep their default action, which ends xtask too.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => (),
+        _ = terminate.recv() => (),
+        _ = hangup.recv() => (),
+    }
+}
+
+/// Ends every process that this one started, and waits until they are gone.
+pub async fn terminate_all() {
+    let alive: Vec<i32> = groups().iter().copied().collect();
+    end_groups(&alive).await;
+}
+
+async fn end_groups(leaders: &[i32]) {
+    for &leader in leaders {
+        let _ = signal_group(leader, Signal::SIGTERM);
+    }
+    let started = Instant::now();
+    while leaders.iter().any(|&leader| group_lives(leader)) {
+        if started.elapsed() > GRACE {
+            for &leader in leaders {
+                let _ = signal_group(leader, Signal::SIGKILL);
+            }
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn signal_group(leader: i32, signal: Signal) -> nix::Result<()> {
+    // Group 0 would be our own.
+    if leader <= 0 {
+        return Ok(());
+    }
+    killpg(Pid::from_raw(leader), signal)
+}
+
+fn group_lives(leader: i32) -> bool {
+    leader > 0 && killpg(Pid::from_raw(leader), None).is_ok()
+}
+
+fn groups() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
+    GROUPS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn status_of(status: ExitStatus) -> Status {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Status::Code(code),
+        (None, Some(signal)) => Status::Signal(signal),
+        (None, None) => Status::Code(-1),
+    }
+}
+
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^#".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}

@@ -1,0 +1,34 @@
+//! The one place that prints: stdout is data, stderr is talk.
+
+use std::io::{IsTerminal, Write};
+
+use crate::failure;
+
+/// Prints an error: object, cause, and the next step where there is one.
+pub fn error(error: &anyhow::Error) {
+    say(&format!("error: {error:#}"));
+    if let Some(next_step) = failure::find(error).and_then(failure::Failure::next_step) {
+        say(&format!("try: {next_step}"));
+    }
+}
+
+pub fn interrupted() {
+    say("interrupted");
+}
+
+/// One line of talk on stderr.
+pub fn say(line: &str) {
+    // Nobody may be listening, and then there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Data on stdout, as it is.
+pub fn data(text: &str) {
+    // `xtask hosts | head -1` closes the pipe early; the exit code is the command's all the same.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Whether live lines make sense: a person watches stderr.
+pub fn live(plain: bool) -> bool {
+    !plain && std::io::stderr().is_terminal()
+}

@@ -1,0 +1,3 @@
+//! The one place that spells other programs' arguments and reads what they print.
+
+pub mod nix;
