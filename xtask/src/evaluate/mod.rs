@@ -1,5 +1,8 @@
 //! From `--flake` and `--stage` to an evaluated fleet: the flake, its stage, its inventory.
 
+pub mod apply;
+pub mod error;
+
 use anyhow::Result;
 
 use crate::cli::Global;

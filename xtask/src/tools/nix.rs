@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::fleet::flake::Flake;
+use crate::fleet::stage::Stage;
 use crate::process::Command;
 
 /// A Nix that was found or installed: the program and how it is configured.
@@ -34,11 +36,38 @@ impl Nix {
         }
     }
 
+    /// `nix eval` of a function of the flake's outputs (`evaluate::apply`), without Nix's own cache of evaluations:
+    /// it keeps failures, and xtask keeps what it needs itself.
+    pub fn evaluation(&self, flake: &Flake, stage: Stage, expression: &str) -> Command {
+        self.command(["eval", "--no-eval-cache", "--show-trace"])
+            .args(["--option", "warn-dirty", "false"])
+            .args(stage_args(stage))
+            // A path that starts with a dot is taken as it is; this one is the root of the outputs.
+            .arg(flake.attribute("."))
+            .args(flake.override_args())
+            .args(["--apply", expression])
+    }
+
     /// A command that must answer soon, such as a question to the store.
     pub fn question<S: AsRef<std::ffi::OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
     ) -> Command {
         self.command(args).timeout(Duration::from_secs(60))
+    }
+}
+
+/// What every command of a stage takes: the rehearsal stage must neither ask the network nor need a sandbox's shell.
+pub fn stage_args(stage: Stage) -> &'static [&'static str] {
+    match stage {
+        Stage::Nixos => &[],
+        Stage::Rehearsal => &[
+            "--option",
+            "sandbox",
+            "false",
+            "--option",
+            "substituters",
+            "",
+        ],
     }
 }
