@@ -1,6 +1,8 @@
 //! The one place that starts processes: captured, streamed, timed, interrupted.
 //! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
 
+pub mod usage;
+
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
