@@ -1,5 +1,7 @@
 //! The one place that prints: stdout is data, stderr is talk.
 
+pub mod progress;
+
 use std::io::{IsTerminal, Write};
 
 use crate::failure;

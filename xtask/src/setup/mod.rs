@@ -1,18 +1,146 @@
 //! Provisions what this machine lacks into a private cache folder.
 
+mod apt_sources;
+mod install;
+mod machine;
+mod private_nix;
+
 use anyhow::Result;
 
+use crate::cache_dir::CacheDir;
 use crate::cli::Global;
 use crate::failure::Failure;
+use crate::report;
 use crate::tools::nix::Nix;
+use crate::tools::version::Version;
+use machine::StoreAccess;
+use private_nix::Suite;
+
+/// The oldest Nix that the locked nixpkgs can be evaluated with.
+const OLDEST_NIX: Version = Version::new(2, 18);
+
+const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org/download";
 
 /// A Nix that is recent enough: the machine's own if there is one, else a private one, installed now unless forbidden.
 ///
 /// # Errors
-/// Missing, if there is none and none may or can be installed.
-pub async fn nix(_global: &Global) -> Result<Nix> {
-    match which::which("nix") {
-        Ok(program) => Ok(Nix::new(program, None)),
-        Err(_) => Err(Failure::missing("no Nix on PATH").into()),
+/// Missing, if there is none and none may or can be installed, or if this user can use no store.
+pub async fn nix(global: &Global) -> Result<Nix> {
+    let own = OwnNix::find().await?;
+    if let OwnNix::Good(program) = own {
+        let nix = Nix::new(program, None);
+        check_store()?;
+        return without_missing_build_users(nix).await;
     }
+    let cache = CacheDir::find()?;
+    if let Some(nix) = private_nix::installed(&cache, Suite::Trixie)? {
+        check_store()?;
+        return Ok(nix);
+    }
+    let why = own.complaint();
+    if global.no_setup {
+        return Err(Failure::missing(format!(
+            "no Nix {OLDEST_NIX} or newer: {why}, none installed by `cargo xtask setup`, and --no-setup forbids it"
+        ))
+        .try_next(format!("cargo xtask setup nix, or {INSTALL_NIX}"))
+        .into());
+    }
+    // Before anything is fetched in vain.
+    check_store()?;
+    let why = format!("{why}: installing a private Nix, nothing outside the cache is touched");
+    private_nix::install(&cache, Suite::Trixie, &why, report::live(global.plain)).await
+}
+
+/// A second, newer Nix, for the tests that read Nix's output.
+///
+/// # Errors
+/// Missing, if it is not installed and may or can not be.
+pub async fn newer_nix(global: &Global) -> Result<Nix> {
+    let cache = CacheDir::find()?;
+    if let Some(nix) = private_nix::installed(&cache, Suite::Sid)? {
+        return Ok(nix);
+    }
+    if global.no_setup {
+        return Err(Failure::missing(
+            "no second, newer Nix: `cargo xtask setup` has installed none, and --no-setup forbids it",
+        )
+        .try_next("cargo xtask setup nix-newer")
+        .into());
+    }
+    let why = "tests read the output of two versions of Nix: installing a newer one for them";
+    private_nix::install(&cache, Suite::Sid, why, report::live(global.plain)).await
+}
+
+/// The Nix that the machine itself has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum OwnNix {
+    Good(std::path::PathBuf),
+    TooOld(std::path::PathBuf, Version),
+    Broken(std::path::PathBuf, String),
+    None,
+}
+
+impl OwnNix {
+    async fn find() -> Result<Self> {
+        let Ok(program) = which::which("nix") else {
+            return Ok(Self::None);
+        };
+        let output = Nix::new(program.clone(), None).version().capture().await?;
+        let text = output.text();
+        Ok(match Version::find(&text) {
+            _ if !output.status.success() => {
+                Self::Broken(program, format!("`nix --version` {}", output.status))
+            }
+            Some(version) if version >= OLDEST_NIX => Self::Good(program),
+            Some(version) => Self::TooOld(program, version),
+            None => Self::Broken(program, format!("`nix --version` says `{text}`")),
+        })
+    }
+
+    fn complaint(&self) -> String {
+        match self {
+            Self::Good(program) => format!("{} is good", program.display()),
+            Self::TooOld(program, version) => format!(
+                "{} is {version}, older than {OLDEST_NIX}",
+                program.display()
+            ),
+            Self::Broken(program, why) => format!("{} does not work ({why})", program.display()),
+            Self::None => "no Nix on PATH".to_owned(),
+        }
+    }
+}
+
+/// As root, Nix makes /nix and needs no daemon. Anybody else needs one or the other.
+fn check_store() -> Result<(), Failure> {
+    if std::env::var_os("NIX_REMOTE").is_some_and(|remote| !remote.is_empty()) {
+        // Somebody decided where the store is, and Nix says what is wrong with it.
+        return Ok(());
+    }
+    let user = machine::user_name();
+    match StoreAccess::find() {
+        StoreAccess::Writable | StoreAccess::Daemon => Ok(()),
+        StoreAccess::Absent => Err(Failure::missing(format!(
+            "cannot use Nix as {user}: there is no /nix, and only root can create it"
+        ))
+        .try_next(format!("sudo install -d -m 755 -o {user} /nix"))),
+        StoreAccess::Foreign => Err(Failure::missing(format!(
+            "cannot use Nix as {user}: /nix belongs to somebody else, and no Nix daemon answers"
+        ))
+        .try_next(format!(
+            "sudo systemctl start nix-daemon.socket, or without a daemon: sudo chown -R {user} /nix"
+        ))),
+    }
+}
+
+/// Root's builds run as build users; where the machine has none (Debian's nix-bin in a container), they run as root.
+async fn without_missing_build_users(nix: Nix) -> Result<Nix> {
+    // Only root's builds are handed to build users, and usual installations have them.
+    if !machine::is_root() || machine::has_group("nixbld") {
+        return Ok(nix);
+    }
+    let group = nix.setting("build-users-group").success().await?.text();
+    if group.is_empty() || machine::has_group(&group) {
+        return Ok(nix);
+    }
+    Ok(nix.with_option("build-users-group", ""))
 }

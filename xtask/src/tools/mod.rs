@@ -1,3 +1,5 @@
 //! The one place that spells other programs' arguments and reads what they print.
 
+pub mod apt;
 pub mod nix;
+pub mod version;
