@@ -10,11 +10,9 @@
           "nix-command"
           "flakes"
         ];
-        # Trusted means root: such a user may add any path to the store without a signature. Wheel already is root here.
-        trusted-users = [
-          "root"
-          "@wheel"
-        ];
+        # Trusted means root: such a user may add any path to the store without a signature. Besides root, whom NixOS
+        # trusts, only wheel is; who is in it becomes root by sudo anyway.
+        trusted-users = [ "@wheel" ];
         auto-optimise-store = true;
         # While building, below 1 GiB free the store is collected until 5 GiB are: a full disk stops a deployment halfway.
         min-free = 1024 * 1024 * 1024;
