@@ -10,9 +10,12 @@
           "nix-command"
           "flakes"
         ];
-        # Trusted means root: such a user may add any path to the store without a signature. Besides root, whom NixOS
-        # trusts, only wheel is; who is in it becomes root by sudo anyway.
-        trusted-users = [ "@wheel" ];
+        # Trusted means root: such a user may add any path to the store without a signature. Wheel becomes root by sudo
+        # anyway. Root is named since only newer NixOS keeps it beside what is set here.
+        trusted-users = [
+          "root"
+          "@wheel"
+        ];
         auto-optimise-store = true;
         # While building, below 1 GiB free the store is collected until 5 GiB are: a full disk stops a deployment halfway.
         min-free = 1024 * 1024 * 1024;
