@@ -1,9 +1,14 @@
 //! Provisions what this machine lacks into a private cache folder.
 
 mod apt_sources;
+mod debian;
+mod found;
 mod install;
 mod machine;
 mod private_nix;
+mod programs;
+
+pub use programs::{act, deploy_rs, git};
 
 use anyhow::Result;
 
@@ -12,12 +17,9 @@ use crate::cli::Global;
 use crate::failure::Failure;
 use crate::report;
 use crate::tools::nix::Nix;
-use crate::tools::version::Version;
+use found::Found;
 use machine::StoreAccess;
 use private_nix::Suite;
-
-/// The oldest Nix that the locked nixpkgs can be evaluated with.
-const OLDEST_NIX: Version = Version::new(2, 18);
 
 const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org/download";
 
@@ -26,8 +28,8 @@ const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org
 /// # Errors
 /// Missing, if there is none and none may or can be installed, or if this user can use no store.
 pub async fn nix(global: &Global) -> Result<Nix> {
-    let own = OwnNix::find().await?;
-    if let OwnNix::Good(program) = own {
+    let own = found::NIX.find().await?;
+    if let Found::Good(program, _) = own {
         let nix = Nix::new(program, None);
         check_store()?;
         return without_missing_build_users(nix).await;
@@ -37,10 +39,11 @@ pub async fn nix(global: &Global) -> Result<Nix> {
         check_store()?;
         return Ok(nix);
     }
-    let why = own.complaint();
+    let why = found::NIX.complaint(&own);
     if global.no_setup {
         return Err(Failure::missing(format!(
-            "no Nix {OLDEST_NIX} or newer: {why}, none installed by `cargo xtask setup`, and --no-setup forbids it"
+            "no Nix {} or newer: {why}, none installed by `cargo xtask setup`, and --no-setup forbids it",
+            found::NIX.oldest
         ))
         .try_next(format!("cargo xtask setup nix, or {INSTALL_NIX}"))
         .into());
@@ -69,45 +72,6 @@ pub async fn newer_nix(global: &Global) -> Result<Nix> {
     }
     let why = "tests read the output of two versions of Nix: installing a newer one for them";
     private_nix::install(&cache, Suite::Sid, why, report::live(global.plain)).await
-}
-
-/// The Nix that the machine itself has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum OwnNix {
-    Good(std::path::PathBuf),
-    TooOld(std::path::PathBuf, Version),
-    Broken(std::path::PathBuf, String),
-    None,
-}
-
-impl OwnNix {
-    async fn find() -> Result<Self> {
-        let Ok(program) = which::which("nix") else {
-            return Ok(Self::None);
-        };
-        let output = Nix::new(program.clone(), None).version().capture().await?;
-        let text = output.text();
-        Ok(match Version::find(&text) {
-            _ if !output.status.success() => {
-                Self::Broken(program, format!("`nix --version` {}", output.status))
-            }
-            Some(version) if version >= OLDEST_NIX => Self::Good(program),
-            Some(version) => Self::TooOld(program, version),
-            None => Self::Broken(program, format!("`nix --version` says `{text}`")),
-        })
-    }
-
-    fn complaint(&self) -> String {
-        match self {
-            Self::Good(program) => format!("{} is good", program.display()),
-            Self::TooOld(program, version) => format!(
-                "{} is {version}, older than {OLDEST_NIX}",
-                program.display()
-            ),
-            Self::Broken(program, why) => format!("{} does not work ({why})", program.display()),
-            Self::None => "no Nix on PATH".to_owned(),
-        }
-    }
 }
 
 /// As root, Nix makes /nix and needs no daemon. Anybody else needs one or the other.
