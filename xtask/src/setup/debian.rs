@@ -18,6 +18,11 @@ pub fn command_line(packages: &[&str]) -> String {
     format!("{sudo}apt-get install {}", packages.join(" "))
 }
 
+/// Whether `install` would not stop at a person.
+pub fn installs_itself() -> bool {
+    machine::is_root() && machine::distribution().1 && which::which("apt-get").is_ok()
+}
+
 /// Installs packages that are missing; `why` names what is missing and what for.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod install;
 mod machine;
 mod private_nix;
 mod programs;
+pub mod survey;
 
 pub use programs::{act, deploy_rs, git};
 
@@ -81,18 +82,28 @@ fn check_store() -> Result<(), Failure> {
         return Ok(());
     }
     let user = machine::user_name();
-    match StoreAccess::find() {
-        StoreAccess::Writable | StoreAccess::Daemon => Ok(()),
-        StoreAccess::Absent => Err(Failure::missing(format!(
-            "cannot use Nix as {user}: there is no /nix, and only root can create it"
-        ))
-        .try_next(format!("sudo install -d -m 755 -o {user} /nix"))),
-        StoreAccess::Foreign => Err(Failure::missing(format!(
-            "cannot use Nix as {user}: /nix belongs to somebody else, and no Nix daemon answers"
-        ))
-        .try_next(format!(
+    let access = StoreAccess::find();
+    let cause = match access {
+        StoreAccess::Writable | StoreAccess::Daemon => return Ok(()),
+        StoreAccess::Absent => "there is no /nix, and only root can create it",
+        StoreAccess::Foreign => "/nix belongs to somebody else, and no Nix daemon answers",
+    };
+    let failure = Failure::missing(format!("cannot use Nix as {user}: {cause}"));
+    Err(match store_cure(access) {
+        Some(cure) => failure.try_next(cure),
+        None => failure,
+    })
+}
+
+/// What makes the store usable for this user; none if it is.
+fn store_cure(access: StoreAccess) -> Option<String> {
+    let user = machine::user_name();
+    match access {
+        StoreAccess::Writable | StoreAccess::Daemon => None,
+        StoreAccess::Absent => Some(format!("sudo install -d -m 755 -o {user} /nix")),
+        StoreAccess::Foreign => Some(format!(
             "sudo systemctl start nix-daemon.socket, or without a daemon: sudo chown -R {user} /nix"
-        ))),
+        )),
     }
 }
 

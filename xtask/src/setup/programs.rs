@@ -110,7 +110,7 @@ pub async fn deploy_rs(global: &Global) -> Result<PathBuf> {
     }
     if let Some(install) = Install::begin(&cache, PRIVATE_DEPLOY_RS.tool).await? {
         report::say(&format!(
-            "setup: {why}: compiling deploy-rs {DEPLOY_RS_VERSION} from crates.io (20 MB, about a minute)"
+            "setup: {why}: compiling deploy-rs {DEPLOY_RS_VERSION} from crates.io (18 MB, one to three minutes)"
         ));
         let root = install.fresh("root")?;
         let target = install.workshop().join("target");
