@@ -1,6 +1,6 @@
 //! `cargo xtask setup`.
 
-use anyhow::{bail, Result};
+use anyhow::Result;
 
 use crate::cli::{Global, Setup, ToolChoice};
 use crate::failure::Exit;
@@ -9,7 +9,8 @@ use crate::setup;
 
 pub async fn run(global: &Global, args: Setup) -> Result<Exit> {
     let tools = if args.tools.is_empty() {
-        vec![ToolChoice::Nix]
+        setup::git(global).await?;
+        vec![ToolChoice::Nix, ToolChoice::DeployRs, ToolChoice::Act]
     } else {
         args.tools
     };
@@ -17,7 +18,8 @@ pub async fn run(global: &Global, args: Setup) -> Result<Exit> {
         let program = match tool {
             ToolChoice::Nix => setup::nix(global).await?.program().to_owned(),
             ToolChoice::NixNewer => setup::newer_nix(global).await?.program().to_owned(),
-            ToolChoice::DeployRs | ToolChoice::Act => bail!("not built yet"),
+            ToolChoice::DeployRs => setup::deploy_rs(global).await?,
+            ToolChoice::Act => setup::act(global).await?,
         };
         report::say(&format!("setup: {} is ready", program.display()));
     }

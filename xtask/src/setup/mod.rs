@@ -1,9 +1,15 @@
 //! Provisions what this machine lacks into a private cache folder.
 
 mod apt_sources;
+mod debian;
+mod found;
 mod install;
 mod machine;
 mod private_nix;
+mod programs;
+pub mod survey;
+
+pub use programs::{act, deploy_rs, git};
 
 use anyhow::Result;
 
@@ -12,12 +18,9 @@ use crate::cli::Global;
 use crate::failure::Failure;
 use crate::report;
 use crate::tools::nix::Nix;
-use crate::tools::version::Version;
+use found::Found;
 use machine::StoreAccess;
 use private_nix::Suite;
-
-/// The oldest Nix that the locked nixpkgs can be evaluated with.
-const OLDEST_NIX: Version = Version::new(2, 18);
 
 const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org/download";
 
@@ -26,8 +29,8 @@ const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org
 /// # Errors
 /// Missing, if there is none and none may or can be installed, or if this user can use no store.
 pub async fn nix(global: &Global) -> Result<Nix> {
-    let own = OwnNix::find().await?;
-    if let OwnNix::Good(program) = own {
+    let own = found::NIX.find().await?;
+    if let Found::Good(program, _) = own {
         let nix = Nix::new(program, None);
         check_store()?;
         return without_missing_build_users(nix).await;
@@ -37,10 +40,11 @@ pub async fn nix(global: &Global) -> Result<Nix> {
         check_store()?;
         return Ok(nix);
     }
-    let why = own.complaint();
+    let why = found::NIX.complaint(&own);
     if global.no_setup {
         return Err(Failure::missing(format!(
-            "no Nix {OLDEST_NIX} or newer: {why}, none installed by `cargo xtask setup`, and --no-setup forbids it"
+            "no Nix {} or newer: {why}, none installed by `cargo xtask setup`, and --no-setup forbids it",
+            found::NIX.oldest
         ))
         .try_next(format!("cargo xtask setup nix, or {INSTALL_NIX}"))
         .into());
@@ -71,45 +75,6 @@ pub async fn newer_nix(global: &Global) -> Result<Nix> {
     private_nix::install(&cache, Suite::Sid, why, report::live(global.plain)).await
 }
 
-/// The Nix that the machine itself has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum OwnNix {
-    Good(std::path::PathBuf),
-    TooOld(std::path::PathBuf, Version),
-    Broken(std::path::PathBuf, String),
-    None,
-}
-
-impl OwnNix {
-    async fn find() -> Result<Self> {
-        let Ok(program) = which::which("nix") else {
-            return Ok(Self::None);
-        };
-        let output = Nix::new(program.clone(), None).version().capture().await?;
-        let text = output.text();
-        Ok(match Version::find(&text) {
-            _ if !output.status.success() => {
-                Self::Broken(program, format!("`nix --version` {}", output.status))
-            }
-            Some(version) if version >= OLDEST_NIX => Self::Good(program),
-            Some(version) => Self::TooOld(program, version),
-            None => Self::Broken(program, format!("`nix --version` says `{text}`")),
-        })
-    }
-
-    fn complaint(&self) -> String {
-        match self {
-            Self::Good(program) => format!("{} is good", program.display()),
-            Self::TooOld(program, version) => format!(
-                "{} is {version}, older than {OLDEST_NIX}",
-                program.display()
-            ),
-            Self::Broken(program, why) => format!("{} does not work ({why})", program.display()),
-            Self::None => "no Nix on PATH".to_owned(),
-        }
-    }
-}
-
 /// As root, Nix makes /nix and needs no daemon. Anybody else needs one or the other.
 fn check_store() -> Result<(), Failure> {
     if std::env::var_os("NIX_REMOTE").is_some_and(|remote| !remote.is_empty()) {
@@ -117,18 +82,28 @@ fn check_store() -> Result<(), Failure> {
         return Ok(());
     }
     let user = machine::user_name();
-    match StoreAccess::find() {
-        StoreAccess::Writable | StoreAccess::Daemon => Ok(()),
-        StoreAccess::Absent => Err(Failure::missing(format!(
-            "cannot use Nix as {user}: there is no /nix, and only root can create it"
-        ))
-        .try_next(format!("sudo install -d -m 755 -o {user} /nix"))),
-        StoreAccess::Foreign => Err(Failure::missing(format!(
-            "cannot use Nix as {user}: /nix belongs to somebody else, and no Nix daemon answers"
-        ))
-        .try_next(format!(
+    let access = StoreAccess::find();
+    let cause = match access {
+        StoreAccess::Writable | StoreAccess::Daemon => return Ok(()),
+        StoreAccess::Absent => "there is no /nix, and only root can create it",
+        StoreAccess::Foreign => "/nix belongs to somebody else, and no Nix daemon answers",
+    };
+    let failure = Failure::missing(format!("cannot use Nix as {user}: {cause}"));
+    Err(match store_cure(access) {
+        Some(cure) => failure.try_next(cure),
+        None => failure,
+    })
+}
+
+/// What makes the store usable for this user; none if it is.
+fn store_cure(access: StoreAccess) -> Option<String> {
+    let user = machine::user_name();
+    match access {
+        StoreAccess::Writable | StoreAccess::Daemon => None,
+        StoreAccess::Absent => Some(format!("sudo install -d -m 755 -o {user} /nix")),
+        StoreAccess::Foreign => Some(format!(
             "sudo systemctl start nix-daemon.socket, or without a daemon: sudo chown -R {user} /nix"
-        ))),
+        )),
     }
 }
 

@@ -58,12 +58,19 @@ impl Suite {
 /// # Errors
 /// If its configuration cannot be written.
 pub fn installed(cache: &CacheDir, suite: Suite) -> Result<Option<Nix>> {
-    let place = cache.tool(suite.tool());
-    let program = place.join("bin/nix");
-    if !program.exists() {
-        return Ok(None);
+    match program(cache, suite) {
+        Some(program) => {
+            let conf_dir = configured(&cache.tool(suite.tool()))?;
+            Ok(Some(Nix::new(program, Some(conf_dir))))
+        }
+        None => Ok(None),
     }
-    Ok(Some(Nix::new(program, Some(configured(&place)?))))
+}
+
+/// The program of the private Nix of a suite, if it is installed.
+pub fn program(cache: &CacheDir, suite: Suite) -> Option<PathBuf> {
+    let program = cache.tool(suite.tool()).join("bin/nix");
+    program.exists().then_some(program)
 }
 
 /// The folder of the configuration, with what this version of xtask wants in it.
@@ -85,9 +92,9 @@ fn configured(place: &Path) -> Result<PathBuf> {
 /// Missing, naming the cure, if this machine cannot do it.
 pub async fn install(cache: &CacheDir, suite: Suite, why: &str, live: bool) -> Result<Nix> {
     if let Some(install) = Install::begin(cache, suite.tool()).await? {
+        possible(cache)?;
         let cpu = Cpu::of_this_machine()?;
         let mirror = machine::debian_mirror();
-        check_machine(cache)?;
         let archives = fetch(&install, suite, cpu, &mirror, why, live).await?;
         let built = unpack(&install, suite, &archives, live).await?;
         make_runnable(&built, install.place(), cpu).await?;
@@ -127,7 +134,12 @@ impl Cpu {
     }
 }
 
-fn check_machine(cache: &CacheDir) -> Result<(), Failure> {
+/// Whether this machine has what an installation needs.
+///
+/// # Errors
+/// Missing, naming the cure, if it has not.
+pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
+    Cpu::of_this_machine()?;
     for program in ["apt-get", "dpkg-deb"] {
         if which::which(program).is_err() {
             let (distribution, _) = machine::distribution();

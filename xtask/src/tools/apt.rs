@@ -121,6 +121,8 @@ fn machine() -> Command {
     Command::new("apt-get")
         .env("LC_ALL", "C")
         .env("DEBIAN_FRONTEND", "noninteractive")
+        // Unattended upgrades may hold the lock just now.
+        .args(["-o", "DPkg::Lock::Timeout=120"])
         .args(["-o", "APT::Status-Fd=2", "--quiet", "--yes"])
 }
 
@@ -237,7 +239,7 @@ mod tests {
         );
         assert_eq!(
             machine_install(&["git"]).line(),
-            "apt-get -o APT::Status-Fd=2 --quiet --yes --no-install-recommends install git"
+            "apt-get -o DPkg::Lock::Timeout=120 -o APT::Status-Fd=2 --quiet --yes --no-install-recommends install git"
         );
     }
 

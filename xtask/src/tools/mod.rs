@@ -1,5 +1,7 @@
 //! The one place that spells other programs' arguments and reads what they print.
 
 pub mod apt;
+pub mod cargo;
 pub mod nix;
+pub mod pip;
 pub mod version;

@@ -56,14 +56,6 @@ impl Nix {
         }
     }
 
-    /// What `nix --version` prints: `tools::version` reads it.
-    pub fn version(&self) -> Command {
-        // A Nix too old for `nix-command` must answer as well.
-        Command::new(&self.program)
-            .arg("--version")
-            .timeout(Duration::from_secs(20))
-    }
-
     /// The value of a setting, on stdout. The command's name is the one that Nix 2.18 knows too.
     pub fn setting(&self, name: &str) -> Command {
         self.question(["show-config", name])
