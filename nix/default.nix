@@ -105,7 +105,11 @@ mkFleet {
 // {
   lib = { inherit mkFleet; };
   nixosModules = {
-    default = ../modules;
+    # Outside of a fleet nothing deploys a host, and importing the modules changes nothing.
+    default = {
+      imports = [ ../modules ];
+      homelab.deploy.enable = slipway.nixpkgs.lib.mkDefault false;
+    };
     nix-cache = ../modules/common/nix-cache.nix;
   };
 }

@@ -10,7 +10,8 @@
           "nix-command"
           "flakes"
         ];
-        # Trusted means root: such a user may add any path to the store without a signature. Wheel already is root here.
+        # Trusted means root: such a user may add any path to the store without a signature. Wheel becomes root by sudo
+        # anyway. Root is named since only newer NixOS keeps it beside what is set here.
         trusted-users = [
           "root"
           "@wheel"

@@ -19,11 +19,28 @@ pub struct Nix {
     program: PathBuf,
     /// `NIX_CONF_DIR` of a private Nix; none for the machine's own.
     conf_dir: Option<PathBuf>,
+    /// Settings that this machine needs on top of its configuration.
+    options: Vec<(&'static str, &'static str)>,
 }
 
 impl Nix {
     pub fn new(program: PathBuf, conf_dir: Option<PathBuf>) -> Self {
-        Self { program, conf_dir }
+        Self {
+            program,
+            conf_dir,
+            options: Vec::new(),
+        }
+    }
+
+    /// With a setting for every command.
+    pub fn with_option(mut self, name: &'static str, value: &'static str) -> Self {
+        self.options.push((name, value));
+        self
+    }
+
+    /// The folder that stands in for /etc/nix, if this is a private Nix.
+    pub fn conf_dir(&self) -> Option<&std::path::Path> {
+        self.conf_dir.as_deref()
     }
 
     pub fn program(&self) -> &std::path::Path {
@@ -32,13 +49,21 @@ impl Nix {
 
     /// A `nix` command with the features that flakes need, whatever the machine's nix.conf says.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let command = Command::new(&self.program)
-            .args(["--extra-experimental-features", "nix-command flakes"])
-            .args(args);
+        let mut command = Command::new(&self.program)
+            .args(["--extra-experimental-features", "nix-command flakes"]);
+        for (name, value) in &self.options {
+            command = command.args(["--option", name, value]);
+        }
+        let command = command.args(args);
         match &self.conf_dir {
             Some(dir) => command.env("NIX_CONF_DIR", dir),
             None => command,
         }
+    }
+
+    /// The value of a setting, on stdout. The command's name is the one that Nix 2.18 knows too.
+    pub fn setting(&self, name: &str) -> Command {
+        self.question(["show-config", name])
     }
 
     /// `nix eval` of a function of the flake's outputs (`evaluate::apply`), without Nix's own cache of evaluations:
