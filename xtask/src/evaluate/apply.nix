@@ -1,8 +1,9 @@
 # What xtask applies to a flake's outputs. Each finished host is one trace line with JSON, so that the hosts before one
 # that fails are not lost: no Nix expression can catch every kind of evaluation error.
 {
-  # Names, in the order in which they are evaluated.
-  hosts,
+  # Names, in the order in which they are evaluated; null for the first few of the fleet.
+  hosts ? null,
+  first ? 0,
   # The line about the fleet as a whole.
   overview,
   inventory,
@@ -12,9 +13,12 @@ outputs:
 let
   inherit (builtins)
     attrNames
+    elemAt
     foldl'
+    genList
     head
     isAttrs
+    length
     match
     toJSON
     trace
@@ -105,7 +109,7 @@ in
 if overview then
   emit {
     overview = {
-      hosts = attrNames configurations;
+      hosts = names;
       declared = fleet != null;
       stage = fleet.stage or null;
       hostsDir = fleet.hostsDir or null;

@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod cargo;
+pub mod git;
 pub mod nix;
 pub mod pip;
 pub mod version;

@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
 use crate::fleet::flake::Flake;
+use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
-use crate::process::Command;
+use crate::fleet::store_path::StorePath;
+use crate::process::{Command, Output, Status};
 
 /// A Nix that was found or installed: the program and how it is configured.
 #[derive(Debug, Clone)]
@@ -73,12 +78,107 @@ impl Nix {
             .args(["--apply", expression])
     }
 
+    /// `nix eval` of an expression on its own, answered in JSON.
+    pub fn expression(&self, expression: &str) -> Command {
+        self.question(["eval", "--json", "--expr", expression])
+    }
+
+    /// What is known of a flake without evaluating it.
+    pub async fn metadata(&self, flake: &Flake) -> Result<Metadata> {
+        let output = self
+            .command(["flake", "metadata", "--json"])
+            .args(QUICK)
+            .arg("--no-write-lock-file")
+            .arg(&flake.reference)
+            .success()
+            .await?;
+        serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
+    }
+
+    /// Whether all of these are in the store.
+    pub async fn are_valid<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a StorePath>,
+    ) -> Result<bool> {
+        let output = self
+            .question(["path-info", "--offline"])
+            .args(paths.into_iter().map(StorePath::as_str))
+            .capture()
+            .await?;
+        Ok(output.status.success())
+    }
+
+    /// Why Nix cannot reach a web server; none if it can. Asks as Nix does when it fetches, with its proxy and its
+    /// certificates, for a page of a few bytes that need not exist.
+    pub async fn cannot_reach(&self, server: &str) -> Result<Option<String>> {
+        let output = self
+            .command(["store", "info", "--store", server])
+            .args(QUICK)
+            .timeout(Duration::from_millis(2500))
+            .capture()
+            .await?;
+        let answered = output.status.success()
+            || output
+                .stderr
+                .contains("does not appear to be a binary cache")
+            || output.stderr.contains("HTTP error");
+        Ok((!answered).then(|| unreachable(server, &output)))
+    }
+
+    /// What tells this Nix from another one, for the names of what is kept from its answers.
+    pub fn identity(&self) -> String {
+        let program = self
+            .program
+            .canonicalize()
+            .unwrap_or_else(|_| self.program.clone());
+        let stamp = std::fs::metadata(&program)
+            .and_then(|meta| meta.modified())
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        format!("{} {stamp:?}", program.display())
+    }
+
     /// A command that must answer soon, such as a question to the store.
     pub fn question<S: AsRef<std::ffi::OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
     ) -> Command {
         self.command(args).timeout(Duration::from_secs(60))
+    }
+}
+
+/// For a server that may not answer: one attempt, and not for long.
+const QUICK: [&str; 6] = [
+    "--option",
+    "connect-timeout",
+    "2",
+    "--option",
+    "download-attempts",
+    "1",
+];
+
+/// `nix flake metadata --json`, as far as it is used. 2.26 and 2.34 agree on it.
+#[derive(Debug, Deserialize)]
+pub struct Metadata {
+    pub locked: Reference,
+    pub revision: Option<String>,
+    pub locks: Lock,
+}
+
+/// In a person's words, out of curl's.
+fn unreachable(server: &str, output: &Output) -> String {
+    let host = server.split("://").nth(1).unwrap_or(server);
+    let told = output.stderr.lines().find_map(|line| {
+        let (_, reason) = line
+            .split_once("unable to download '")?
+            .1
+            .split_once("': ")?;
+        Some(reason.split(" (").next().unwrap_or(reason).to_lowercase())
+    });
+    match (output.status, told) {
+        (Status::TimedOut(_), _) => format!("{host} does not answer"),
+        (_, Some(reason)) => format!("{host}: {reason}"),
+        (status, None) => format!("{host}: nix store info {status}: {}", output.last_lines(1)),
     }
 }
 
