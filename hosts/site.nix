@@ -7,6 +7,7 @@
 
     site = {
       domain = "home.example.org";
+      timeZone = "Europe/Berlin";
       networks = [ "192.168.0.0/24" ];
     };
 
@@ -32,6 +33,4 @@
       };
     };
   };
-
-  time.timeZone = "Europe/Berlin";
 }

@@ -17,7 +17,7 @@
           "@wheel"
         ];
         auto-optimise-store = true;
-        # While building, below 1 GiB free the store is collected until 5 GiB are: a full disk stops a deployment halfway.
+        # A full disk stops a deployment halfway: below 1 GiB free, building collects garbage until 5 GiB are.
         min-free = 1024 * 1024 * 1024;
         max-free = 5 * 1024 * 1024 * 1024;
       };

@@ -43,12 +43,6 @@ impl CacheDir {
         Ok(Self(absolute))
     }
 
-    /// A cache in a folder of one's own, for tests.
-    #[cfg(test)]
-    pub fn at(dir: &Path) -> Self {
-        Self(dir.to_owned())
-    }
-
     pub fn root(&self) -> &Path {
         &self.0
     }

@@ -5,7 +5,7 @@ mod declared;
 mod digest;
 pub mod error;
 pub mod kept;
-mod locate;
+pub mod locate;
 mod probe;
 pub mod source;
 mod stand_in;
