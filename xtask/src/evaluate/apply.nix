@@ -104,7 +104,13 @@ let
           null;
     };
 
-  all = foldl' (_: name: emit { begin = name; } (emit { done = evaluate name; } null)) null hosts;
+  names = attrNames configurations;
+  chosen =
+    if hosts != null then
+      hosts
+    else
+      genList (elemAt names) (if first < length names then first else length names);
+  all = foldl' (_: name: emit { begin = name; } (emit { done = evaluate name; } null)) null chosen;
 in
 if overview then
   emit {

@@ -99,21 +99,36 @@ fn cannot_be_had(missing: &[&Input], reason: &str, inputs: &Inputs) -> anyhow::E
 }
 
 fn not_in_store(missing: &[&Input]) -> String {
-    let verb = if missing.len() == 1 { "is" } else { "are" };
-    format!("{} {verb} not in the store", names(missing))
+    let names = names(missing);
+    let several = names.contains(" and ");
+    format!(
+        "{names} {} not in the store",
+        if several { "are" } else { "is" }
+    )
 }
 
+/// What the fleet itself names; what that needs in turn is only named if it is all that is there to name.
 fn names(inputs: &[&Input]) -> String {
     const SHOWN: usize = 3;
-    let mut names: Vec<&str> = inputs.iter().map(|input| input.path.as_str()).collect();
-    // What the fleet itself names comes first; what that needs in turn is rarely what a person asks about.
-    names.sort_by_key(|name| name.matches('/').count());
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    if more == 0 {
-        shown
-    } else {
-        format!("{shown} and {more} more")
+    let all: Vec<&str> = inputs.iter().map(|input| input.path.as_str()).collect();
+    let mut own: Vec<&str> = all
+        .iter()
+        .copied()
+        .filter(|name| !name.contains('/'))
+        .collect();
+    if own.is_empty() {
+        own = all;
+    }
+    // Alphabetical otherwise, but it is nixpkgs that people ask about.
+    own.sort_by_key(|name| *name != "nixpkgs");
+    match own.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] if own.len() <= SHOWN => format!("{} and {last}", most.join(", ")),
+        many => {
+            let more = many.len() - SHOWN;
+            format!("{} and {more} more", many[..SHOWN].join(", "))
+        }
     }
 }
 
@@ -341,8 +356,12 @@ mod tests {
         ]
         .map(input);
         let all: Vec<&Input> = all.iter().collect();
-        assert_eq!(names(&all), "nixpkgs, deploy-rs, sops-nix and 2 more");
+        assert_eq!(names(&all), "nixpkgs, deploy-rs and sops-nix");
         assert_eq!(not_in_store(&all[1..2]), "nixpkgs is not in the store");
+        assert_eq!(
+            not_in_store(&[all[0], all[4]]),
+            "deploy-rs/utils and a/b/c are not in the store"
+        );
     }
 
     #[test]
