@@ -7,6 +7,7 @@
 
     site = {
       domain = "home.example.org";
+      timeZone = "Europe/Berlin";
       networks = [ "192.168.0.0/24" ];
     };
 
@@ -16,8 +17,6 @@
       # An example: nobody has the secret half. The builder's own public key belongs here.
       publicKeys = [ "replace-me.example-1:H4tQRdBtjGy9X/y5AX3BpeQ88pd6xk23ftmoDJe0cMU=" ];
     };
-
-    services.monitoring.exporter.enable = lib.mkDefault true;
 
     # Examples, all three: their private halves were thrown away when they were made.
     users = {
@@ -34,6 +33,4 @@
       };
     };
   };
-
-  time.timeZone = "Europe/Berlin";
 }

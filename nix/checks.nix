@@ -20,7 +20,7 @@ let
     );
 
   # deploy-rs's own checks depend on every profile, and through it on every system. The schema does not look behind a
-  # profile's path; and an activation script comes out the same around a system that is nothing but the program it calls.
+  # profile's path; and an activation script comes out the same around a system that is only the program it calls.
   withPath =
     path: nodes:
     deploy

@@ -8,7 +8,7 @@ let
   ];
 
   # All outputs of a fleet.
-  #   inputs       the calling flake's inputs; what it lacks of nixpkgs, deploy-rs and sops-nix comes from Slipway's lock
+  #   inputs       the calling flake's inputs; nixpkgs, deploy-rs and sops-nix come from Slipway where it has none
   #   hosts        folder with one folder a host
   #   modules      what every host of this fleet imports besides Slipway's own modules
   #   specialArgs  handed to every host; whoever passes some can no longer say what a host's evaluation reads, so that
@@ -105,7 +105,11 @@ mkFleet {
 // {
   lib = { inherit mkFleet; };
   nixosModules = {
-    default = ../modules;
+    # Outside of a fleet nothing deploys a host, and importing the modules changes nothing.
+    default = {
+      imports = [ ../modules ];
+      homelab.deploy.enable = slipway.nixpkgs.lib.mkDefault false;
+    };
     nix-cache = ../modules/common/nix-cache.nix;
   };
 }

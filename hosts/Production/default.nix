@@ -1,4 +1,4 @@
-# What the household uses, and what watches the fleet. Reached through Ingress.
+# What the household uses, and the figures of the fleet. Reached through Ingress.
 { config, ... }:
 let
   inherit (config.homelab.site) domain;
@@ -19,10 +19,7 @@ in
           Grafana = "https://grafana.${domain}/";
         };
       };
-      monitoring = {
-        server.enable = true;
-        grafana.enable = true;
-      };
+      monitoring.enable = true;
     };
   };
 }

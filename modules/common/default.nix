@@ -1,5 +1,5 @@
-# What every host of a fleet should have, behind one switch. The cache has its own, so that a personal machine can use it
-# without the rest.
+# What every host of a fleet should have, behind one switch. The cache has its own, so that a personal machine can use
+# it without the rest.
 { lib, ... }:
 {
   imports = [

@@ -18,7 +18,7 @@ in
       nftables.enable = true;
       firewall = {
         enable = true;
-        # Its default changes from "strict" to "loose" after 26.05; the hosts have one uplink each, where strict is right.
+        # Its default becomes "loose" after 26.05; for a host with one uplink strict is right.
         checkReversePath = lib.mkDefault "strict";
         # A journal full of port scans hides the line that matters.
         logRefusedConnections = lib.mkDefault false;

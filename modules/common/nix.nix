@@ -10,13 +10,14 @@
           "nix-command"
           "flakes"
         ];
-        # Trusted means root: such a user may add any path to the store without a signature. Wheel already is root here.
+        # Trusted means root: such a user may add any path to the store without a signature. Wheel becomes root by sudo
+        # anyway. Root is named since only newer NixOS keeps it beside what is set here.
         trusted-users = [
           "root"
           "@wheel"
         ];
         auto-optimise-store = true;
-        # While building, below 1 GiB free the store is collected until 5 GiB are: a full disk stops a deployment halfway.
+        # A full disk stops a deployment halfway: below 1 GiB free, building collects garbage until 5 GiB are.
         min-free = 1024 * 1024 * 1024;
         max-free = 5 * 1024 * 1024 * 1024;
       };

@@ -11,6 +11,12 @@
         public one; `home.arpa` is reserved for names that are not.
       '';
     };
+    timeZone = lib.mkOption {
+      type = lib.types.str;
+      default = "Etc/UTC";
+      example = "Europe/Berlin";
+      description = "Time zone of the hosts.";
+    };
     networks = lib.mkOption {
       type = lib.types.listOf lib.types.str;
       default = [ ];

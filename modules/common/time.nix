@@ -2,8 +2,7 @@
 { config, lib, ... }:
 {
   config = lib.mkIf config.homelab.common.enable {
-    # Journals of several hosts are read side by side; a fleet in one place may say where it is.
-    time.timeZone = lib.mkDefault "Etc/UTC";
+    time.timeZone = lib.mkDefault config.homelab.site.timeZone;
     services.timesyncd.enable = lib.mkDefault true;
   };
 }

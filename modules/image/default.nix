@@ -44,7 +44,7 @@ in
         label = config.homelab.disk.rootLabel;
         partitionTableType = "efi";
         # The default of 256 MB holds few kernels.
-        bootSize = "1G";
+        bootSize = "1024M";
         additionalSpace = "1G";
         copyChannel = false;
       };

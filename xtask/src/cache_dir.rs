@@ -17,6 +17,12 @@ impl CacheDir {
         Self::from_environment(|name| std::env::var_os(name))
     }
 
+    /// A cache of a test's own.
+    #[cfg(test)]
+    pub fn at(root: &Path) -> Self {
+        Self(root.to_owned())
+    }
+
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Failure> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let dir = if let Some(own) = set("SLIPWAY_CACHE") {

@@ -82,7 +82,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Setup {
-    /// Install only these [default: what the commands of this machine need]
+    /// Install only these [default: nix, deploy-rs and act]
     #[arg(value_enum)]
     pub tools: Vec<ToolChoice>,
 }

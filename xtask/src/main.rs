@@ -7,6 +7,7 @@ mod cmd;
 mod evaluate;
 mod failure;
 mod fleet;
+mod format;
 mod process;
 mod report;
 mod setup;

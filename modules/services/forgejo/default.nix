@@ -2,6 +2,7 @@
 { config, lib, ... }:
 let
   cfg = config.homelab.services.forgejo;
+  inherit (config.homelab.deploy) targetHost;
 in
 {
   options.homelab.services.forgejo = {
@@ -30,6 +31,8 @@ in
           ROOT_URL = "https://${cfg.domain}/";
           HTTP_ADDR = "0.0.0.0";
           HTTP_PORT = cfg.port;
+          # ssh does not pass the proxy, so that clone addresses have to name this host.
+          SSH_DOMAIN = lib.mkIf (targetHost != null) targetHost;
         };
         # Accounts are made by `forgejo admin user create` on the host: whoever may push here may ask for deployments.
         service.DISABLE_REGISTRATION = true;

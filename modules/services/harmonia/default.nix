@@ -51,7 +51,6 @@ in
             proxied = {
               proxyPass = "http://harmonia";
               extraConfig = ''
-                proxy_http_version 1.1;
                 proxy_set_header Connection "";
               '';
             };
@@ -60,7 +59,7 @@ in
             "/".return = "404";
             "= /nix-cache-info" = proxied;
             "^~ /nar/" = proxied;
-            "~ ^/[0-9a-z]{32}\\.narinfo$" = proxied;
+            "~ ^/[0-9a-z]+\\.narinfo$" = proxied;
           };
       };
     };

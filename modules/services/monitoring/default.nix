@@ -1,8 +1,11 @@
-# Figures of every host, gathered and shown on one.
+# Figures, gathered by Prometheus and shown by Grafana, on one host.
+{ lib, ... }:
 {
   imports = [
     ./grafana.nix
-    ./node-exporter.nix
     ./prometheus.nix
   ];
+
+  options.homelab.services.monitoring.enable =
+    lib.mkEnableOption "Prometheus, and Grafana open to the homelab's networks";
 }

@@ -6,12 +6,12 @@
   ...
 }:
 let
-  cfg = config.homelab.services.monitoring.grafana;
+  inherit (config.homelab.services) monitoring;
+  cfg = monitoring.grafana;
   secrets = "/var/lib/grafana-secrets";
 in
 {
   options.homelab.services.monitoring.grafana = {
-    enable = lib.mkEnableOption "Grafana, open to the homelab's networks";
     domain = lib.mkOption {
       type = lib.types.str;
       default = "grafana.${config.homelab.site.domain}";
@@ -27,7 +27,7 @@ in
     };
   };
 
-  config = lib.mkIf cfg.enable {
+  config = lib.mkIf monitoring.enable {
     services.grafana = {
       enable = true;
       settings = {

@@ -55,7 +55,8 @@ in
       recommendedProxySettings = true;
       recommendedTlsSettings = true;
       virtualHosts = {
-        # Whoever asks for a name that is not served learns nothing, not even a certificate.
+        # Whoever asks for a name that is not served learns that a proxy is there, and gets no certificate to read names
+        # from.
         "_" = {
           default = true;
           rejectSSL = true;
@@ -63,11 +64,7 @@ in
             "/".return = "444";
             "= /healthz" = {
               return = "200 ok";
-              extraConfig = ''
-                default_type text/plain;
-                allow 127.0.0.1;
-                deny all;
-              '';
+              extraConfig = "default_type text/plain;";
             };
           };
         };

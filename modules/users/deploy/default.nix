@@ -1,10 +1,5 @@
 # The account that deployments come in by.
-{
-  config,
-  lib,
-  pkgs,
-  ...
-}:
+{ config, lib, ... }:
 let
   cfg = config.homelab.users.deploy;
   trusted = config.nix.settings.trusted-users;
@@ -42,8 +37,9 @@ in
     };
     users.groups.deploy = { };
 
-    # deploy-rs runs two programs as root. Whoever holds the key can still become root through the first, with a closure
-    # of their own making: this list prevents accidents, and a key is to be kept as one of root's.
+    # The two programs that deploy-rs runs as root. Whoever holds a key still becomes root through the first, since Nix
+    # takes a content-addressed path without a signature, and that path may hold an activate-rs of their own. The list
+    # prevents accidents; a key is to be kept as one of root's.
     security.sudo.extraRules = [
       {
         users = [ "deploy" ];
@@ -55,7 +51,8 @@ in
             })
             [
               "/nix/store/*/activate-rs"
-              "${pkgs.coreutils}/bin/rm /tmp/deploy-rs-canary-*"
+              # As sudo resolves `rm`: which coreutils the system path holds is NixOS's choice.
+              "/run/current-system/sw/bin/rm /tmp/deploy-rs-canary-*"
             ];
       }
     ];
@@ -68,7 +65,7 @@ in
         '';
       }
       # The user is not trusted by Nix on purpose. A trusted user adds paths without a signature and names substituters
-      # of its own, which is being root without sudo ever asked; untrusted, it can only bring what the builder signed.
+      # of its own, for every other user too; untrusted, what it brings under a package's name has to be signed.
       {
         assertion = !(lib.elem "deploy" trusted || lib.elem "@deploy" trusted || lib.elem "*" trusted);
         message = ''

@@ -1,8 +1,9 @@
 # What xtask applies to a flake's outputs. Each finished host is one trace line with JSON, so that the hosts before one
 # that fails are not lost: no Nix expression can catch every kind of evaluation error.
 {
-  # Names, in the order in which they are evaluated.
-  hosts,
+  # Names, in the order in which they are evaluated; null for the first few of the fleet.
+  hosts ? null,
+  first ? 0,
   # The line about the fleet as a whole.
   overview,
   inventory,
@@ -12,9 +13,12 @@ outputs:
 let
   inherit (builtins)
     attrNames
+    elemAt
     foldl'
+    genList
     head
     isAttrs
+    length
     match
     toJSON
     trace
@@ -100,12 +104,18 @@ let
           null;
     };
 
-  all = foldl' (_: name: emit { begin = name; } (emit { done = evaluate name; } null)) null hosts;
+  names = attrNames configurations;
+  chosen =
+    if hosts != null then
+      hosts
+    else
+      genList (elemAt names) (if first < length names then first else length names);
+  all = foldl' (_: name: emit { begin = name; } (emit { done = evaluate name; } null)) null chosen;
 in
 if overview then
   emit {
     overview = {
-      hosts = attrNames configurations;
+      hosts = names;
       declared = fleet != null;
       stage = fleet.stage or null;
       hostsDir = fleet.hostsDir or null;

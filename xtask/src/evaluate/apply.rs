@@ -78,6 +78,13 @@ pub fn expression(hosts: &[HostName], wanted: Wanted) -> String {
     )
 }
 
+/// The overview, and the inventory of the first hosts: for a small fleet that is all of it in one process.
+pub fn survey(first: usize) -> String {
+    format!(
+        "({FUNCTION}) {{ first = {first}; overview = true; inventory = true; toplevel = false; }}"
+    )
+}
+
 /// The event in a line of the evaluation's stderr, if there is one.
 pub fn event(line: &str) -> Option<Event> {
     if let Some(json) = line.strip_prefix(MARK) {

@@ -1,5 +1,9 @@
 //! The one place that prints: stdout is data, stderr is talk.
 
+pub mod doctor;
+pub mod progress;
+pub mod table;
+
 use std::io::{IsTerminal, Write};
 
 use crate::failure;

@@ -1,20 +1,22 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
-pub mod config;
+mod build;
+mod config;
 pub mod derivation;
 pub mod log;
 pub mod path_info;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 
 use crate::fleet::flake::Flake;
+use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
-use crate::process::Command;
+use crate::process::{Command, Output, Status};
 
 /// A Nix that was found or installed: the program and how it is configured.
 #[derive(Debug, Clone)]
@@ -23,11 +25,28 @@ pub struct Nix {
     program: PathBuf,
     /// `NIX_CONF_DIR` of a private Nix; none for the machine's own.
     conf_dir: Option<PathBuf>,
+    /// Settings that this machine needs on top of its configuration.
+    options: Vec<(&'static str, &'static str)>,
 }
 
 impl Nix {
     pub fn new(program: PathBuf, conf_dir: Option<PathBuf>) -> Self {
-        Self { program, conf_dir }
+        Self {
+            program,
+            conf_dir,
+            options: Vec::new(),
+        }
+    }
+
+    /// With a setting for every command.
+    pub fn with_option(mut self, name: &'static str, value: &'static str) -> Self {
+        self.options.push((name, value));
+        self
+    }
+
+    /// The folder that stands in for /etc/nix, if this is a private Nix.
+    pub fn conf_dir(&self) -> Option<&std::path::Path> {
+        self.conf_dir.as_deref()
     }
 
     pub fn program(&self) -> &std::path::Path {
@@ -36,13 +55,21 @@ impl Nix {
 
     /// A `nix` command with the features that flakes need, whatever the machine's nix.conf says.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let command = Command::new(&self.program)
-            .args(["--extra-experimental-features", "nix-command flakes"])
-            .args(args);
+        let mut command = Command::new(&self.program)
+            .args(["--extra-experimental-features", "nix-command flakes"]);
+        for (name, value) in &self.options {
+            command = command.args(["--option", name, value]);
+        }
+        let command = command.args(args);
         match &self.conf_dir {
             Some(dir) => command.env("NIX_CONF_DIR", dir),
             None => command,
         }
+    }
+
+    /// The value of a setting, on stdout. The command's name is the one that Nix 2.18 knows too.
+    pub fn setting(&self, name: &str) -> Command {
+        self.question(["show-config", name])
     }
 
     /// `nix eval` of a function of the flake's outputs (`evaluate::apply`), without Nix's own cache of evaluations:
@@ -57,59 +84,64 @@ impl Nix {
             .args(["--apply", expression])
     }
 
-    /// Builds derivations and links the results as `root`, `root-1` and so on, going on when one fails, with a log that
-    /// `log` reads.
-    pub fn build<'a>(
-        &self,
-        derivations: impl IntoIterator<Item = &'a StorePath>,
-        stage: Stage,
-        jobs: u32,
-        root: &Path,
-    ) -> Command {
-        self.command(["build", "--keep-going", "--log-format", "internal-json"])
-            // The plan (what will be built and fetched) is told from this level on.
-            .arg("--verbose")
-            .args(["--max-jobs", &jobs.to_string()])
-            // Two builds that need the same derivation look this often whether the other is done.
-            .args(["--option", "build-poll-interval", "1"])
-            .args(stage_args(stage))
-            .arg("--out-link")
-            .arg(root)
-            .args(derivations.into_iter().map(|path| format!("{path}^out")))
+    /// `nix eval` of an expression on its own, answered in JSON.
+    pub fn expression(&self, expression: &str) -> Command {
+        self.question(["eval", "--json", "--expr", expression])
     }
 
-    /// What the store knows of these paths, with their closures' sizes; nothing of a path that is not there.
-    pub async fn closures(
-        &self,
-        paths: &[&StorePath],
-    ) -> Result<BTreeMap<StorePath, path_info::PathInfo>> {
+    /// What is known of a flake without evaluating it.
+    pub async fn metadata(&self, flake: &Flake) -> Result<Metadata> {
         let output = self
-            .question(["path-info", "--json", "--closure-size"])
-            .args(paths.iter().map(|path| path.as_str()))
+            .command(["flake", "metadata", "--json"])
+            .args(QUICK)
+            .arg("--no-write-lock-file")
+            .arg(&flake.reference)
+            .success()
+            .await?;
+        serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
+    }
+
+    /// Whether all of these are in the store.
+    pub async fn are_valid<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a StorePath>,
+    ) -> Result<bool> {
+        let output = self
+            .question(["path-info", "--offline"])
+            .args(paths.into_iter().map(StorePath::as_str))
             .capture()
             .await?;
-        // A path that is not there makes it exit 1 with the answer all the same.
-        path_info::parse(&output.stdout)
-            .with_context(|| format!("nix path-info {}: {}", output.status, output.last_lines(5)))
+        Ok(output.status.success())
     }
 
-    /// Keeps paths that are there from being collected, as long as the links `link`, `link-1` and so on exist.
-    pub async fn add_roots(&self, paths: &[&StorePath], link: &Path) -> Result<()> {
-        self.question(["build", "--offline", "--out-link"])
-            .arg(link)
-            .args(paths.iter().map(|path| path.as_str()))
-            .success()
-            .await?;
-        Ok(())
-    }
-
-    /// The systems that are built here or on a configured builder.
-    pub async fn systems(&self) -> Result<BTreeSet<String>> {
+    /// Why Nix cannot reach a web server; none if it can. Asks as Nix does when it fetches, with its proxy and its
+    /// certificates, for a page of a few bytes that need not exist.
+    pub async fn cannot_reach(&self, server: &str) -> Result<Option<String>> {
         let output = self
-            .question(["config", "show", "--json"])
-            .success()
+            .command(["store", "info", "--store", server])
+            .args(QUICK)
+            .timeout(Duration::from_millis(2500))
+            .capture()
             .await?;
-        config::systems(&output.stdout, |file| std::fs::read_to_string(file).ok())
+        let answered = output.status.success()
+            || output
+                .stderr
+                .contains("does not appear to be a binary cache")
+            || output.stderr.contains("HTTP error");
+        Ok((!answered).then(|| unreachable(server, &output)))
+    }
+
+    /// What tells this Nix from another one, for the names of what is kept from its answers.
+    pub fn identity(&self) -> String {
+        let program = self
+            .program
+            .canonicalize()
+            .unwrap_or_else(|_| self.program.clone());
+        let stamp = std::fs::metadata(&program)
+            .and_then(|meta| meta.modified())
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        format!("{} {stamp:?}", program.display())
     }
 
     /// A command that must answer soon, such as a question to the store.
@@ -118,6 +150,41 @@ impl Nix {
         args: impl IntoIterator<Item = S>,
     ) -> Command {
         self.command(args).timeout(Duration::from_secs(60))
+    }
+}
+
+/// For a server that may not answer: one attempt, and not for long.
+const QUICK: [&str; 6] = [
+    "--option",
+    "connect-timeout",
+    "2",
+    "--option",
+    "download-attempts",
+    "1",
+];
+
+/// `nix flake metadata --json`, as far as it is used. 2.26 and 2.34 agree on it.
+#[derive(Debug, Deserialize)]
+pub struct Metadata {
+    pub locked: Reference,
+    pub revision: Option<String>,
+    pub locks: Lock,
+}
+
+/// In a person's words, out of curl's.
+fn unreachable(server: &str, output: &Output) -> String {
+    let host = server.split("://").nth(1).unwrap_or(server);
+    let told = output.stderr.lines().find_map(|line| {
+        let (_, reason) = line
+            .split_once("unable to download '")?
+            .1
+            .split_once("': ")?;
+        Some(reason.split(" (").next().unwrap_or(reason).to_lowercase())
+    });
+    match (output.status, told) {
+        (Status::TimedOut(_), _) => format!("{host} does not answer"),
+        (_, Some(reason)) => format!("{host}: {reason}"),
+        (status, None) => format!("{host}: nix store info {status}: {}", output.last_lines(1)),
     }
 }
 
