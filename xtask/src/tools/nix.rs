@@ -1,5 +1,9 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
+pub mod derivation;
+pub mod log;
+pub mod path_info;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
