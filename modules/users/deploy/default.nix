@@ -1,10 +1,5 @@
 # The account that deployments come in by.
-{
-  config,
-  lib,
-  pkgs,
-  ...
-}:
+{ config, lib, ... }:
 let
   cfg = config.homelab.users.deploy;
   trusted = config.nix.settings.trusted-users;
@@ -56,7 +51,8 @@ in
             })
             [
               "/nix/store/*/activate-rs"
-              "${pkgs.coreutils}/bin/rm /tmp/deploy-rs-canary-*"
+              # As sudo resolves `rm`: which coreutils the system path holds is NixOS's choice.
+              "/run/current-system/sw/bin/rm /tmp/deploy-rs-canary-*"
             ];
       }
     ];

@@ -1,6 +1,6 @@
 //! The facts about a machine as a person reads them.
 
-use super::table::table;
+use super::table::Table;
 use crate::setup::survey::{Disk, State, Survey, Tool, Works};
 
 pub fn render(survey: &Survey) -> String {
@@ -17,8 +17,9 @@ pub fn render(survey: &Survey) -> String {
     ));
     text.push_str(&format!("cache  {}\n\n", free(&survey.cache)));
 
-    let tools = survey.tools.iter().map(|tool| {
-        [
+    let mut tools = Table::new(["tool", "state", "version", "path", "for"]);
+    for tool in &survey.tools {
+        tools.row([
             tool.name.to_owned(),
             state(tool).to_owned(),
             tool.version
@@ -27,38 +28,41 @@ pub fn render(survey: &Survey) -> String {
                 .as_ref()
                 .map_or_else(String::new, |path| path.display().to_string()),
             tool.purpose.to_owned(),
-        ]
-    });
-    text.push_str(&table(["tool", "state", "version", "path", "for"], tools));
+        ]);
+    }
+    text.push_str(&tools.text());
     text.push('\n');
 
-    let commands = survey.commands.iter().map(|command| {
+    let here = if survey.root {
+        "here"
+    } else {
+        "without root here"
+    };
+    let mut commands = Table::new(["command", here]);
+    for command in &survey.commands {
         let works = match command.works {
             Works::Now => "works".to_owned(),
             Works::AfterSetup => format!("works, installs {} first", command.lacks.join(", ")),
             Works::No => format!("lacks {}", command.lacks.join(", ")),
         };
-        [command.name.to_owned(), works]
-    });
-    let as_user = if survey.root {
-        "here"
-    } else {
-        "without root here"
-    };
-    text.push_str(&table(["command", as_user], commands));
+        commands.row([command.name.to_owned(), works]);
+    }
+    text.push_str(&commands.text());
 
-    let cures = survey
+    let cures: Vec<(&str, &String)> = survey
         .tools
         .iter()
         .map(|tool| (tool.name, &tool.cure))
         .chain([("/nix", &store.cure)])
-        .filter_map(|(name, cure)| Some((name, cure.as_ref()?)));
-    let cures: Vec<[String; 2]> = cures
-        .map(|(name, cure)| [name.to_owned(), cure.clone()])
+        .filter_map(|(name, cure)| Some((name, cure.as_ref()?)))
         .collect();
     if !cures.is_empty() {
+        let mut table = Table::new(["to get", "do"]);
+        for (name, cure) in cures {
+            table.row([name, cure]);
+        }
         text.push('\n');
-        text.push_str(&table(["to get", "type"], cures));
+        text.push_str(&table.text());
     }
     text
 }
