@@ -38,6 +38,10 @@ impl Builds {
         self.rows.insert(row.host.clone(), row);
     }
 
+    pub fn is_idle(&self) -> bool {
+        self.running.is_empty()
+    }
+
     pub fn situation(&self, jobs: u32, more_to_come: bool) -> Situation {
         let running = || self.running.values();
         Situation {

@@ -40,9 +40,13 @@ fn leaves_alone(text: &str, hosts_dir: &str, hosts: &[HostName], own: Option<&st
     hosts.iter().all(|host| {
         let host = host.as_str();
         own == Some(host)
-            || [format!("../{host}"), format!("{hosts_dir}/{host}"), format!("./{host}")]
-                .iter()
-                .all(|reference| !mentions(text, reference))
+            || [
+                format!("../{host}"),
+                format!("{hosts_dir}/{host}"),
+                format!("./{host}"),
+            ]
+            .iter()
+            .all(|reference| !mentions(text, reference))
     })
 }
 
@@ -69,14 +73,26 @@ mod tests {
 
     #[test]
     fn shared_files_and_the_hosts_own_are_no_matter() {
-        assert!(isolated("hosts/Web/default.nix", "{ imports = [ ../common.nix ./disk.nix ]; }"));
-        assert!(isolated("flake.nix", "mkFleet { inherit inputs; hosts = ./hosts; }"));
-        assert!(isolated("hosts/Web/default.nix", "{ imports = [ ../Web/disk.nix ../Database.nix ]; }"));
+        assert!(isolated(
+            "hosts/Web/default.nix",
+            "{ imports = [ ../common.nix ./disk.nix ]; }"
+        ));
+        assert!(isolated(
+            "flake.nix",
+            "mkFleet { inherit inputs; hosts = ./hosts; }"
+        ));
+        assert!(isolated(
+            "hosts/Web/default.nix",
+            "{ imports = [ ../Web/disk.nix ../Database.nix ]; }"
+        ));
     }
 
     #[test]
     fn another_hosts_folder_or_configuration_is() {
-        assert!(!isolated("hosts/Web/default.nix", "{ imports = [ ../Db/disk.nix ]; }"));
+        assert!(!isolated(
+            "hosts/Web/default.nix",
+            "{ imports = [ ../Db/disk.nix ]; }"
+        ));
         assert!(!isolated("hosts/site.nix", "import ./Db/keys.nix"));
         assert!(!isolated("modules/x.nix", "import ../hosts/Db"));
         assert!(!isolated("flake.nix", "self.nixosConfigurations.Db.config"));

@@ -12,7 +12,6 @@ use crate::evaluate::apply::{HostEvaluation, Overview};
 use crate::evaluate::source::{Fingerprint, Source};
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::{Host, Inventory};
-use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 
 /// Evaluations that are kept of each host: going back to an earlier commit finds them again.
@@ -64,10 +63,17 @@ impl Kept {
         };
         let folders: BTreeSet<&str> = source.folders(dir).collect();
         let hosts: BTreeSet<&str> = inventory.hosts.keys().map(HostName::as_str).collect();
-        inventory.hermetic && folders == hosts && self.hosts.values().flatten().any(|known| {
-            let host = &known.evaluation.host;
-            known.own.as_ref() == Some(&source.of_host(host, inventory))
-        })
+        inventory.hermetic
+            && folders == hosts
+            && self.hosts.values().flatten().any(|known| {
+                let host = &known.evaluation.host;
+                known.own.as_ref() == Some(&source.of_host(host, inventory))
+            })
+    }
+
+    /// Each host's last closure.
+    pub fn last(&self) -> impl Iterator<Item = &StorePath> {
+        self.hosts.values().filter_map(|list| list.first()?.out())
     }
 
     fn certain(&self, host: &HostName, source: &Source) -> Option<&Known> {
@@ -158,7 +164,11 @@ impl Reuse {
     }
 
     /// What became of the outputs and derivations of earlier runs: without both, a host is evaluated again.
-    pub fn forget_collected(&mut self, valid: &BTreeSet<StorePath>, exists: impl Fn(&StorePath) -> bool) {
+    pub fn forget_collected(
+        &mut self,
+        valid: &BTreeSet<StorePath>,
+        exists: impl Fn(&StorePath) -> bool,
+    ) {
         let lost: Vec<HostName> = self
             .all()
             .filter(|(_, known)| {
@@ -200,8 +210,8 @@ impl Reuse {
         known?.closure_size
     }
 
-    /// Hosts that are known without any evaluation; handed out once.
-    pub fn take_certain(&self) -> Vec<HostEvaluation> {
+    /// Hosts that are known without any evaluation.
+    pub fn certain(&self) -> Vec<HostEvaluation> {
         let all = self.certain.values();
         all.map(|known| known.evaluation.clone()).collect()
     }
@@ -211,7 +221,10 @@ impl Reuse {
         if self.settled || self.assumed.is_empty() {
             return Vec::new();
         }
-        let missing = self.changed.iter().filter(|host| !entries.contains_key(*host));
+        let missing = self
+            .changed
+            .iter()
+            .filter(|host| !entries.contains_key(*host));
         missing.cloned().collect()
     }
 
@@ -256,7 +269,7 @@ impl Reuse {
         let hosts = self.overview.hosts.iter();
         Some(Inventory {
             version: 1,
-            stage: self.overview.stage.unwrap_or(Stage::Nixos),
+            stage: self.overview.stage?,
             hosts_dir: self.overview.hosts_dir.clone(),
             hermetic: self.overview.hermetic,
             hosts: hosts
@@ -274,7 +287,10 @@ impl Reuse {
     ) -> Kept {
         let inventory = self.inventory(entries);
         let whole = self.source.whole();
-        let mut hosts = self.kept.as_ref().map_or_else(BTreeMap::new, |kept| kept.hosts.clone());
+        let mut hosts = self
+            .kept
+            .as_ref()
+            .map_or_else(BTreeMap::new, |kept| kept.hosts.clone());
         let certain = self.certain.values().map(|known| &known.evaluation);
         for evaluation in evaluated.values().chain(certain) {
             let host = &evaluation.host;
@@ -292,7 +308,9 @@ impl Reuse {
                 own,
                 evaluation: evaluation.clone(),
             };
-            list.retain(|other| other.whole != known.whole && (known.own.is_none() || other.own != known.own));
+            list.retain(|other| {
+                other.whole != known.whole && (known.own.is_none() || other.own != known.own)
+            });
             list.insert(0, known);
             list.truncate(KEPT);
         }

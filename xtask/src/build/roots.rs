@@ -30,7 +30,7 @@ pub fn kept(dir: &Path) -> Vec<(PathBuf, StorePath)> {
 pub fn folder(dir: &Path) -> Result<PathBuf> {
     let make = || {
         std::fs::create_dir_all(dir)?;
-        Ok(tempfile::Builder::new()
+        std::io::Result::Ok(tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(dir)?
             .keep())

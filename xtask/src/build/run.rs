@@ -13,7 +13,7 @@ use super::evaluations::{Evaluations, Verdict};
 use super::failures;
 use super::memory::Memory;
 use super::outcome::{Error, Evaluation, Host, Outcome};
-use super::reuse::Reuse;
+use super::reuse::{Kept, Reuse};
 use super::slots::{self, Start};
 use super::worker::{Id, Message, TICK};
 use super::workers::{Ended, Workers};
@@ -21,6 +21,7 @@ use crate::evaluate::apply::HostEvaluation;
 use crate::evaluate::Fleet;
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
+use crate::fleet::inventory;
 use crate::process::usage;
 use crate::report::live::{Doing, Live};
 
@@ -33,19 +34,15 @@ pub struct Request {
     pub memory: Memory,
     /// Where the links are made that keep the closures from being collected.
     pub roots: PathBuf,
-    /// The whole trace of a failed evaluation is wanted.
-    pub show_trace: bool,
-    /// How a person calls this Nix.
-    pub nix_words: String,
 }
 
 /// What became of all hosts.
 #[derive(Debug)]
 pub struct Done {
     pub hosts: BTreeMap<HostName, Host>,
-    /// What this run's evaluations found.
-    pub evaluated: BTreeMap<HostName, HostEvaluation>,
     pub evaluation: Evaluation,
+    /// For the next run.
+    pub kept: Kept,
 }
 
 pub struct Run {
@@ -59,6 +56,8 @@ pub struct Run {
     /// Evaluated, and not yet given to a build process.
     ready: Vec<HostName>,
     evaluated: BTreeMap<HostName, HostEvaluation>,
+    /// The inventory entries of what is evaluated, and of changed hosts that could not be evaluated further.
+    entries: BTreeMap<HostName, inventory::Host>,
     hosts: BTreeMap<HostName, Host>,
     systems: Option<BTreeSet<String>>,
     peak: u64,
@@ -86,6 +85,7 @@ impl Run {
             builds: Builds::default(),
             ready: Vec::new(),
             evaluated: BTreeMap::new(),
+            entries: BTreeMap::new(),
             hosts: BTreeMap::new(),
             systems: None,
             peak: 0,
@@ -104,6 +104,9 @@ impl Run {
         let result = self.work().await;
         self.live.finish();
         result?;
+        let sizes = (self.hosts.values())
+            .filter_map(|row| Some((row.toplevel.clone()?, row.closure_size?)))
+            .collect();
         Ok(Done {
             evaluation: Evaluation {
                 evaluated: self.evaluated.len(),
@@ -111,12 +114,15 @@ impl Run {
                 budget: self.evaluations.memory.budget(),
                 peak: self.peak,
             },
+            kept: self.reuse.keep(&self.evaluated, &self.entries, &sizes),
             hosts: self.hosts,
-            evaluated: self.evaluated,
         })
     }
 
     async fn work(&mut self) -> Result<()> {
+        for known in self.reuse.certain() {
+            self.take_known(known).await?;
+        }
         loop {
             if self.evaluations.is_done() {
                 self.settle().await?;
@@ -125,6 +131,9 @@ impl Run {
             let wait = self.start_builds();
             if self.hosts.len() == self.request.hosts.len() {
                 return Ok(());
+            }
+            if self.workers.is_empty() && self.builds.is_idle() {
+                anyhow::bail!("nothing is left to do, and not all hosts are done");
             }
             let wait = if self.workers.is_empty() {
                 wait
@@ -143,17 +152,23 @@ impl Run {
 
     /// All that had to be evaluated is: what earlier runs found holds, or the rest is evaluated too.
     async fn settle(&mut self) -> Result<()> {
-        for (host, evaluation) in self.reuse.settle(&self.evaluated) {
+        let missing = self.reuse.missing_entries(&self.entries);
+        if !missing.is_empty() {
+            self.entries.extend(self.fleet.entries(&missing).await?);
+        }
+        for (host, evaluation) in self.reuse.settle(&self.entries) {
             match evaluation {
-                Some(known) => {
-                    if let Some(size) = self.reuse.closure_size(&host) {
-                        self.already_built(&host, &known, size);
-                    } else {
-                        self.take(known, None).await?;
-                    }
-                }
+                Some(known) => self.take_known(known).await?,
                 None => self.evaluations.add([host]),
             }
+        }
+        Ok(())
+    }
+
+    async fn take_known(&mut self, known: HostEvaluation) -> Result<()> {
+        match self.reuse.closure_size(&known.host) {
+            Some(size) => self.already_built(known, size),
+            None => self.take(known, None).await?,
         }
         Ok(())
     }
@@ -212,6 +227,9 @@ impl Run {
                 }
                 if let Some((evaluation, seconds)) = said.done {
                     let host = evaluation.host.clone();
+                    if let Some(entry) = &evaluation.inventory {
+                        self.entries.insert(host.clone(), entry.clone());
+                    }
                     self.evaluated.insert(host, evaluation.clone());
                     self.take(evaluation, Some(seconds)).await?;
                 }
@@ -227,7 +245,7 @@ impl Run {
                 }
             }
             Message::BuildEnded(id, built) => {
-                for host in self.builds.ended(id, built?, &self.request.nix_words) {
+                for host in self.builds.ended(id, built?, &self.fleet.nix.words()) {
                     self.end(host);
                 }
             }
@@ -236,7 +254,6 @@ impl Run {
     }
 
     fn worker_ended(&mut self, ended: Ended) -> Result<()> {
-        let root = self.fleet.flake.root.clone();
         let budget = self.evaluations.memory.budget();
         let verdict =
             self.evaluations
@@ -244,7 +261,7 @@ impl Run {
         let (host, error) = match verdict {
             Verdict::Continue => return Ok(()),
             Verdict::Fleet => {
-                let text = ended.message(root.as_deref(), self.request.show_trace);
+                let text = ended.message(&self.fleet);
                 return Err(Failure::failed(format!("cannot evaluate the fleet: {text}")).into());
             }
             Verdict::TooLarge(host) => {
@@ -252,7 +269,7 @@ impl Run {
                 (host, error)
             }
             Verdict::Failed(host) => {
-                let text = ended.message(root.as_deref(), self.request.show_trace);
+                let text = ended.message(&self.fleet);
                 let error = failures::evaluation(&host, &text);
                 (host, error)
             }
@@ -307,14 +324,13 @@ impl Run {
         Ok(found)
     }
 
-    fn already_built(&mut self, host: &HostName, known: &HostEvaluation, size: u64) {
-        let toplevel = known.toplevel.clone();
+    fn already_built(&mut self, known: HostEvaluation, size: u64) {
         self.end(Host {
-            system: known.inventory.as_ref().map(|entry| entry.system.clone()),
-            derivation: toplevel.as_ref().map(|it| it.drv.clone()),
-            toplevel: toplevel.map(|it| it.out),
+            system: known.inventory.map(|entry| entry.system),
+            derivation: known.toplevel.as_ref().map(|it| it.drv.clone()),
+            toplevel: known.toplevel.map(|it| it.out),
             closure_size: Some(size),
-            ..Host::new(host.clone(), Outcome::AlreadyBuilt)
+            ..Host::new(known.host, Outcome::AlreadyBuilt)
         });
     }
 

@@ -1,7 +1,6 @@
 //! The evaluation workers that run: how far each is, what it takes, and how it ended.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use super::evaluations::{Batch, Ending};
@@ -9,7 +8,7 @@ use super::memory::Memory;
 use super::run::seconds_since;
 use super::worker::{EvaluationTask, Id};
 use crate::evaluate::apply::{Event, HostEvaluation, Wanted};
-use crate::evaluate::{error, Fleet};
+use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
 use crate::process::{self, Output, Status};
 
@@ -176,15 +175,8 @@ impl Worker {
 
 impl Ended {
     /// What went wrong, with file and line where Nix tells them.
-    pub fn message(&self, root: Option<&Path>, show_trace: bool) -> String {
-        let error = error::parse(&self.output.stderr, error::files_of(root));
-        if let Status::Signal(_) | Status::TimedOut(_) = self.output.status {
-            return format!("nix eval {}: {}", self.output.status, error.message);
-        }
-        if show_trace {
-            return format!("{error}\n{}", error.trace);
-        }
-        error.to_string()
+    pub fn message(&self, fleet: &Fleet) -> String {
+        fleet.worded(&fleet.error(&self.output))
     }
 }
 

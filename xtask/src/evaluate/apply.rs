@@ -1,7 +1,7 @@
 //! What xtask asks of a flake's outputs in one `nix eval --apply`, and the lines in which the answers arrive.
 //! Pure: text in, types out.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Host;
@@ -38,7 +38,7 @@ pub enum Event {
 }
 
 /// What is known of a fleet before any host is evaluated.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
     pub hosts: Vec<HostName>,
@@ -50,7 +50,7 @@ pub struct Overview {
 }
 
 /// What was wanted of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostEvaluation {
     pub host: HostName,
@@ -59,7 +59,7 @@ pub struct HostEvaluation {
 }
 
 /// A host's system before it is built.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Toplevel {
     pub drv: StorePath,

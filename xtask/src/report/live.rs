@@ -16,8 +16,14 @@ pub enum Doing {
     Evaluating,
     /// Evaluated, and a build process is asked for it.
     Starting,
-    Copying { done: usize, all: usize },
-    Building { done: usize, all: usize },
+    Copying {
+        done: usize,
+        all: usize,
+    },
+    Building {
+        done: usize,
+        all: usize,
+    },
 }
 
 impl Doing {

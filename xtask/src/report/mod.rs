@@ -1,6 +1,8 @@
 //! The one place that prints: stdout is data, stderr is talk.
 
+pub mod build_all;
 pub mod doctor;
+pub mod live;
 pub mod progress;
 pub mod table;
 
