@@ -108,11 +108,6 @@ pub struct Reuse {
 }
 
 impl Reuse {
-    /// Nothing is known.
-    pub fn nothing(source: Source, overview: Overview) -> Self {
-        Self::plan(source, overview, None, &[], false)
-    }
-
     /// What holds for the `wanted` hosts. `isolated`: no host's files mention another's.
     pub fn plan(
         source: Source,

@@ -30,10 +30,12 @@ pub fn kept(dir: &Path) -> Vec<(PathBuf, StorePath)> {
 pub fn folder(dir: &Path) -> Result<PathBuf> {
     let make = || {
         std::fs::create_dir_all(dir)?;
-        std::io::Result::Ok(tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(dir)?
-            .keep())
+        std::io::Result::Ok(
+            tempfile::Builder::new()
+                .prefix("run-")
+                .tempdir_in(dir)?
+                .keep(),
+        )
     };
     make().with_context(|| format!("cannot make a folder for links in {}", dir.display()))
 }

@@ -343,7 +343,8 @@ impl Run {
             row.outcome,
             Outcome::EvaluationFailed | Outcome::BuildFailed
         );
-        self.live.done(&row.host, &words, good);
+        let news = row.outcome != Outcome::AlreadyBuilt || row.evaluation_seconds.is_some();
+        self.live.done(&row.host, news.then_some(&words), good);
         self.hosts.insert(row.host.clone(), row);
     }
 

@@ -111,8 +111,8 @@ impl Live {
         }
     }
 
-    /// The host no longer does anything; `words` say what became of it.
-    pub fn done(&mut self, host: &HostName, words: &str, good: bool) {
+    /// The host no longer does anything; `words` say what became of it, if that is news.
+    pub fn done(&mut self, host: &HostName, words: Option<&String>, good: bool) {
         self.done += 1;
         self.failed += usize::from(!good);
         if let Some(bar) = self
@@ -122,7 +122,9 @@ impl Live {
         {
             bar.finish_and_clear();
         }
-        self.say(&format!("{host}: {words}"));
+        if let Some(words) = words {
+            self.say(&format!("{host}: {words}"));
+        }
         self.total();
     }
 
