@@ -4,6 +4,7 @@ mod build;
 mod cache_dir;
 mod cli;
 mod cmd;
+mod diff;
 mod evaluate;
 mod failure;
 mod fleet;

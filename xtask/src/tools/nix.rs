@@ -4,6 +4,7 @@ pub mod derivation;
 pub mod log;
 pub mod path_info;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::process::{Command, Output, Status};
+use path_info::PathInfo;
 
 /// A Nix that was found or installed: the program and how it is configured.
 #[derive(Debug, Clone)]
@@ -97,6 +99,15 @@ impl Nix {
             .success()
             .await?;
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
+    }
+
+    /// What the store knows of a path and all that it refers to.
+    pub async fn closure(&self, path: &StorePath) -> Result<BTreeMap<StorePath, PathInfo>> {
+        let output = self
+            .question(["path-info", "--json", "--recursive", path.as_str()])
+            .success()
+            .await?;
+        path_info::parse(&output.stdout)
     }
 
     /// Whether all of these are in the store.

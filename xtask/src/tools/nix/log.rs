@@ -84,9 +84,7 @@ pub fn parse(line: &str) -> Option<Event> {
         }
         Line::Stop { id } => Some(Event::Stopped(id)),
         Line::Result { id, kind, fields } => match (kind, fields.into_iter().next()) {
-            (BUILD_LOG_LINE, Some(Field::Text(text))) => {
-                Some(Event::BuilderLine(id, plain(&text)))
-            }
+            (BUILD_LOG_LINE, Some(Field::Text(text))) => Some(Event::BuilderLine(id, plain(&text))),
             _ => None,
         },
         Line::Msg {
