@@ -2,6 +2,7 @@
 
 mod build;
 mod cache_dir;
+mod check;
 mod cli;
 mod cmd;
 mod diff;

@@ -20,10 +20,7 @@ in
     networking.useDHCP = opt types.bool true;
     time.timeZone = mkOption {
       type = types.nullOr (
-        types.addCheck types.str (s: !lib.hasInfix " " s)
-        // {
-          description = "null or string without spaces";
-        }
+        types.addCheck types.str (s: !lib.hasInfix " " s) // { description = "string without spaces"; }
       );
       default = null;
     };

@@ -1,5 +1,6 @@
 //! The one place that prints: stdout is data, stderr is talk.
 
+pub mod check;
 pub mod doctor;
 pub mod progress;
 pub mod table;

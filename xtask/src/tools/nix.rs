@@ -84,6 +84,41 @@ impl Nix {
             .args(["--apply", expression])
     }
 
+    /// `nix flake check` without building anything.
+    pub fn flake_check(&self, flake: &Flake, stage: Stage) -> Command {
+        self.command(["flake", "check", "--no-build", "--show-trace"])
+            .args(["--option", "warn-dirty", "false"])
+            .args(stage_args(stage))
+            .arg(&flake.reference)
+            .args(flake.override_args())
+    }
+
+    /// Builds derivations without keeping a link to what comes out, going on when one fails.
+    pub fn realise<'a>(
+        &self,
+        derivations: impl IntoIterator<Item = &'a StorePath>,
+        stage: Stage,
+    ) -> Command {
+        self.command(["build", "--no-link", "--keep-going"])
+            .args(stage_args(stage))
+            .args(derivations.into_iter().map(|drv| format!("{drv}^*")))
+    }
+
+    /// Whether all outputs of a derivation are in the store.
+    pub async fn is_built(&self, derivation: &StorePath) -> Result<bool> {
+        let output = self
+            .question(["path-info", "--offline"])
+            .arg(format!("{derivation}^*"))
+            .capture()
+            .await?;
+        Ok(output.status.success())
+    }
+
+    /// What the build of a derivation said, on stdout.
+    pub fn log(&self, derivation: &StorePath) -> Command {
+        self.question(["log"]).arg(derivation.as_str())
+    }
+
     /// `nix eval` of an expression on its own, answered in JSON.
     pub fn expression(&self, expression: &str) -> Command {
         self.question(["eval", "--json", "--expr", expression])
