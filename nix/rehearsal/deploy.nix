@@ -36,7 +36,7 @@ let
           destination = "/activate-rs";
           text = ''
             #!${pkgs.runtimeShell}
-            exec ${pkgs.deploy-rs.deploy-rs}/bin/activate "$@"
+            exec ${pkgs.deploy-rs}/bin/activate-rs "$@"
           '';
         })
       ];

@@ -1,7 +1,10 @@
 # Toplevels that tests/rehearsal/run switches between, each `base` and what is said here. One option of unit handling a
 # service, named after what a switch from `first` to `second` does to it.
 let
-  standin = builtins.getFlake "path:${toString ../../nix/rehearsal}";
+  standin = (import ../../nix/rehearsal/flake.nix).outputs {
+    self = { };
+    crates = ../../nix/rehearsal/crates;
+  };
   inherit (standin) lib;
   sleeper = {
     wantedBy = [ "multi-user.target" ];
@@ -29,7 +32,9 @@ let
         "wheel"
         "systemd-journal"
       ];
-      openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA stays" ];
+      openssh.authorizedKeys.keys = [
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA stays"
+      ];
     };
     environment.etc."subject/stays".text = "stays\n";
     systemd.services = {
@@ -120,7 +125,14 @@ in
   second = toplevel [ second ];
   unit-fails = toplevel [
     second
-    { systemd.services.fails = lib.recursiveUpdate sleeper { serviceConfig = { Type = "oneshot"; ExecStart = "/usr/bin/false"; }; }; }
+    {
+      systemd.services.fails = lib.recursiveUpdate sleeper {
+        serviceConfig = {
+          Type = "oneshot";
+          ExecStart = "/usr/bin/false";
+        };
+      };
+    }
   ];
   activation-fails = toplevel [
     second

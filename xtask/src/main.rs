@@ -2,8 +2,10 @@
 
 mod build;
 mod cache_dir;
+mod check;
 mod cli;
 mod cmd;
+mod diff;
 mod evaluate;
 mod failure;
 mod fleet;

@@ -4,11 +4,12 @@
   lib,
   config,
   pkgs,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   cfg = config.boot;
   nonEmptyWithoutSlash = types.addCheck types.str (s: builtins.match "(.+[^/]|/)" s != null) // {
     description = "${types.str.description} (with check: non-empty without trailing slash)";
@@ -49,7 +50,6 @@ in
           options = {
             mountPoint = mkOption { type = nonEmptyWithoutSlash; };
             device = opt (types.nullOr nonEmpty) null;
-            label = opt (types.nullOr nonEmpty) null;
             fsType = mkOption { type = nonEmpty; };
             options = mkOption {
               type = types.nonEmptyListOf nonEmpty;
@@ -57,7 +57,6 @@ in
               defaultText = "computed on NixOS";
             };
             autoResize = opt types.bool false;
-            neededForBoot = opt types.bool false;
           };
           config.mountPoint = lib.mkDefault name;
         }
@@ -77,20 +76,19 @@ in
       }
     ];
 
-    system.build.installBootLoader = lib.mkIf cfg.loader.systemd-boot.enable (
-      pkgs.writeScript "install-systemd-boot" ''
-        #!/bin/bash
-        esp=${lib.escapeShellArg cfg.loader.efi.efiSysMountPoint}
-        timeout=${if cfg.loader.timeout == null then "menu-force" else toString cfg.loader.timeout}
-        editor=${if cfg.loader.systemd-boot.editor then "yes" else "no"}
-        limit=${toString cfg.loader.systemd-boot.configurationLimit}
-        ${builtins.readFile ../activation/install-systemd-boot.sh}
-      ''
-    );
-    system.build.installBootLoaderScript =
-      let
-        installer = config.system.build.installBootLoader;
-      in
-      if builtins.isString installer then pkgs.writeShellScript "no-boot-loader" installer else installer;
+    system.build.installBootLoader =
+      if cfg.loader.systemd-boot.enable then
+        pkgs.writeScript "install-systemd-boot" ''
+          #!/bin/bash
+          esp=${lib.escapeShellArg cfg.loader.efi.efiSysMountPoint}
+          timeout=${if cfg.loader.timeout == null then "menu-force" else toString cfg.loader.timeout}
+          editor=${if cfg.loader.systemd-boot.editor then "yes" else "no"}
+          limit=${toString cfg.loader.systemd-boot.configurationLimit}
+          ${builtins.readFile ../activation/install-systemd-boot.sh}
+        ''
+      else
+        pkgs.writeShellScript "no-boot-loader" ''
+          echo "warning: nothing boots this configuration; try: boot.loader.systemd-boot.enable = true" >&2
+        '';
   };
 }

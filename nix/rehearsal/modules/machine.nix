@@ -2,11 +2,12 @@
 {
   lib,
   config,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   name = config.networking.hostName;
 in
 {
@@ -20,10 +21,7 @@ in
     networking.useDHCP = opt types.bool true;
     time.timeZone = mkOption {
       type = types.nullOr (
-        types.addCheck types.str (s: !lib.hasInfix " " s)
-        // {
-          description = "null or string without spaces";
-        }
+        types.addCheck types.str (s: !lib.hasInfix " " s) // { description = "string without spaces"; }
       );
       default = null;
     };

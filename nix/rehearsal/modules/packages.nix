@@ -56,6 +56,7 @@ in
 
     environment.systemPackages = [
       pkgs.bash
+      pkgs.coreutils
       pkgs.nix
       pkgs.shadow
     ];

@@ -47,11 +47,6 @@ in
               type = types.package;
               readOnly = true;
             };
-            options.installBootLoader = mkOption {
-              type = types.either types.str types.package;
-              default = "echo 'no boot loader is enabled: nothing will boot this configuration; try: boot.loader.systemd-boot.enable = true' >&2";
-              internal = true;
-            };
           }
         ];
       };
@@ -96,7 +91,7 @@ in
         cp ${cfg.build.activate} activate
         cp ${cfg.build.dryActivate} dry-activate
         cp ${cfg.build.preSwitchChecks} pre-switch-checks
-        cp ${cfg.build.installBootLoaderScript} install-boot-loader
+        cp ${cfg.build.installBootLoader} install-boot-loader
         chmod +x bin/switch-to-configuration init activate dry-activate pre-switch-checks install-boot-loader
         ln -s ${cfg.build.etc}/etc etc
         ln -s ${cfg.path} sw

@@ -59,7 +59,6 @@ let
         ;
       stdenv.hostPlatform = lib.systems.elaborate system;
       stdenv.buildPlatform = final.stdenv.hostPlatform;
-      stdenvNoCC = final.stdenv;
       runtimeShell = "/bin/bash";
 
       # Text and scripts.
@@ -154,7 +153,6 @@ let
         name: env: script:
         build name script env;
       runCommandLocal = final.runCommand;
-      runCommandNoCC = final.runCommand;
       emptyFile = build "empty-file" ": > $out" { };
       emptyDirectory = build "empty-directory" "mkdir $out" { };
       linkFarm =
@@ -233,7 +231,7 @@ let
         else
           throw "the crate ${name} is not in the rehearsal store: cargo builds it, not Nix; try: cargo xtask check";
 
-      # `nix develop` runs the builder with its own script, and insists on bash.
+      # `nix develop` runs the builder with a script of its own, which insists on bash and on a list of outputs.
       mkShell =
         {
           name ? "shell",
@@ -242,6 +240,7 @@ let
         }:
         builtins.derivation {
           inherit name system shellHook;
+          outputs = [ "out" ];
           builder = "/bin/bash";
           args = [
             "-c"
@@ -249,12 +248,6 @@ let
           ];
           PATH = "${lib.makeBinPath packages}:${builderPath}";
         };
-
-      # deploy-rs' program `activate`, which the guest's image carries (there is no Debian package of it).
-      deploy-rs.deploy-rs = build "deploy-rs-guest" ''
-        mkdir -p $out/bin
-        ln -s /usr/bin/activate-rs $out/bin/activate
-      '' { meta.mainProgram = "deploy"; };
     }
     // import ./programs.nix { inherit lib build; };
 in

@@ -1,128 +1,65 @@
-# Programs: thin packages whose files are links to what Debian has installed in the guest. The version is Debian's
-# business, hence the word; a package says nothing about whether the guest has it, the guest's image must.
+# Programs: thin packages whose files are links to what Debian has installed in the guest, so that the version is
+# Debian's business. A package says nothing about whether the guest has the program; the guest's image must.
 { lib, build }:
 let
-  # `bin` are paths below /usr; the first is the main program.
+  # `files` are paths below /usr; the first is the main program.
   thin =
-    name: bin: passthru:
+    name: files: passthru:
     build "${name}-debian"
       ''
         mkdir -p $out/bin
-        ln -s ${lib.concatMapStringsSep " " (p: "/usr/${p}") bin} $out/bin/
+        ln -s ${lib.concatMapStringsSep " " (file: "/usr/${file}") (lib.splitString " " files)} $out/bin/
       ''
       {
         inherit passthru;
-        meta.mainProgram = baseNameOf (lib.head bin);
+        meta.mainProgram = baseNameOf (lib.head (lib.splitString " " files));
       };
-  shell = name: thin name [ "bin/${name}" ] { shellPath = "/bin/${name}"; };
+  plain = lib.mapAttrs (name: files: thin name files { });
 in
-rec {
-  bash = shell "bash";
+plain {
+  coreutils = lib.concatMapStringsSep " " (p: "bin/${p}") (
+    lib.splitString " " "cat chmod chown cp cut date df du env head id install ln ls mkdir mktemp mv readlink realpath rm sha256sum sleep sort stat sync tail tee timeout touch tr uname wc"
+  );
+  curl = "bin/curl";
+  firefox = "bin/firefox";
+  forgejo-runner = "bin/forgejo-runner";
+  gawk = "bin/awk";
+  git = "bin/git";
+  gnused = "bin/sed";
+  htop = "bin/htop";
+  nix = "bin/nix bin/nix-build bin/nix-collect-garbage bin/nix-copy-closure bin/nix-daemon bin/nix-env bin/nix-instantiate bin/nix-shell bin/nix-store";
+  nodejs = "bin/node";
+  openssh = "bin/ssh bin/ssh-keygen bin/scp bin/sftp sbin/sshd";
+  openssl = "bin/openssl";
+  vim = "bin/vi";
+
+  # For `nix develop`, which in this stage offers what is on the developer's PATH already.
+  act = "bin/act";
+  actionlint = "bin/actionlint";
+  cargo = "bin/cargo";
+  clippy = "bin/cargo-clippy";
+  qemu = "bin/qemu-system-x86_64";
+  rustc = "bin/rustc";
+  rustfmt = "bin/rustfmt";
+  sops = "bin/sops";
+}
+// rec {
+  bash = thin "bash" "bin/bash" { shellPath = "/bin/bash"; };
   bashInteractive = bash;
-  dash = shell "dash";
-  # Debian's /usr/sbin/nologin is what su, login and sshd expect to find there.
-  shadow = thin "shadow" [ "sbin/nologin" ] { shellPath = "/bin/nologin"; };
-  coreutils = thin "coreutils" (map (p: "bin/${p}") [
-    "cat"
-    "chmod"
-    "chown"
-    "cp"
-    "cut"
-    "date"
-    "df"
-    "du"
-    "echo"
-    "env"
-    "head"
-    "id"
-    "install"
-    "ln"
-    "ls"
-    "mkdir"
-    "mktemp"
-    "mv"
-    "printf"
-    "readlink"
-    "realpath"
-    "rm"
-    "rmdir"
-    "seq"
-    "sha256sum"
-    "sleep"
-    "sort"
-    "stat"
-    "sync"
-    "tail"
-    "tee"
-    "test"
-    "timeout"
-    "touch"
-    "tr"
-    "true"
-    "uname"
-    "wc"
-  ]) { };
-  nix = thin "nix" (map (p: "bin/${p}") [
-    "nix"
-    "nix-build"
-    "nix-channel"
-    "nix-collect-garbage"
-    "nix-copy-closure"
-    "nix-daemon"
-    "nix-env"
-    "nix-instantiate"
-    "nix-shell"
-    "nix-store"
-  ]) { };
-  openssh = thin "openssh" [ "bin/ssh" "bin/ssh-keygen" "bin/scp" "bin/sftp" "sbin/sshd" ] { };
-  systemd = thin "systemd" [
-    "bin/systemctl"
-    "bin/journalctl"
-    "bin/loginctl"
-    "bin/busctl"
-    "bin/systemd-analyze"
-  ] { };
-  sudo = thin "sudo" [ "bin/sudo" "sbin/visudo" ] { };
-  curl = thin "curl" [ "bin/curl" ] { };
-  git = thin "git" [ "bin/git" ] { };
-  gnugrep = thin "gnugrep" [ "bin/grep" ] { };
-  gnused = thin "gnused" [ "bin/sed" ] { };
-  gawk = thin "gawk" [ "bin/awk" ] { };
-  findutils = thin "findutils" [ "bin/find" "bin/xargs" ] { };
-  util-linux = thin "util-linux" [
-    "bin/mount"
-    "bin/umount"
-    "bin/lsblk"
-    "bin/findmnt"
-    "bin/flock"
-  ] { };
-  iproute2 = thin "iproute2" [ "bin/ip" "bin/ss" ] { };
-  nftables = thin "nftables" [ "sbin/nft" ] { };
-  nginx = thin "nginx" [ "sbin/nginx" ] { };
-  firefox = thin "firefox" [ "bin/firefox" ] { };
-  forgejo-runner = thin "forgejo-runner" [ "bin/forgejo-runner" ] { };
-  htop = thin "htop" [ "bin/htop" ] { };
-  nodejs = thin "nodejs" [ "bin/node" ] { };
-  openssl = thin "openssl" [ "bin/openssl" ] { };
-  vim = thin "vim" [ "bin/vi" ] { };
-  # What `nix develop` offers in this stage is what `cargo xtask setup` has put on PATH already.
-  act = thin "act" [ "bin/act" ] { };
-  actionlint = thin "actionlint" [ "bin/actionlint" ] { };
-  cargo = thin "cargo" [ "bin/cargo" ] { };
-  clippy = thin "clippy" [ "bin/cargo-clippy" ] { };
-  qemu = thin "qemu" [ "bin/qemu-system-x86_64" ] { };
-  rustc = thin "rustc" [ "bin/rustc" ] { };
-  rustfmt = thin "rustfmt" [ "bin/rustfmt" ] { };
-  sops = thin "sops" [ "bin/sops" ] { };
-  prometheus-node-exporter = thin "prometheus-node-exporter" [ "bin/prometheus-node-exporter" ] { };
+  # Where su, login and sshd find the shell of those who may not log in.
+  shadow = thin "shadow" "sbin/nologin" { shellPath = "/bin/nologin"; };
+
+  # There is no Debian package of it: the guest's image carries its `activate` as /usr/bin/activate-rs.
+  deploy-rs = build "deploy-rs-debian" ''
+    mkdir -p $out/bin
+    ln -s /usr/bin/deploy /usr/bin/activate-rs $out/bin/
+  '' { meta.mainProgram = "deploy"; };
 
   # The guest's Debian kernel. Which one that is, is decided by the guest: /vmlinuz and /initrd.img are Debian's links.
-  linuxPackages = {
-    kernel = build "linux-debian" ''
-      mkdir -p $out/lib
-      ln -s /vmlinuz $out/bzImage
-      ln -s /initrd.img $out/initrd
-      ln -s /usr/lib/modules $out/lib/modules
-    '' { passthru.target = "bzImage"; };
-  };
+  linuxPackages.kernel = build "linux-debian" ''
+    mkdir -p $out/lib
+    ln -s /vmlinuz $out/bzImage
+    ln -s /initrd.img $out/initrd
+    ln -s /usr/lib/modules $out/lib/modules
+  '' { };
 }

@@ -1,6 +1,7 @@
 //! The one place that prints: stdout is data, stderr is talk.
 
 pub mod build_all;
+pub mod check;
 pub mod doctor;
 pub mod live;
 pub mod progress;

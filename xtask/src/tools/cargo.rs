@@ -14,6 +14,42 @@ pub fn install(name: &str, version: &str, root: &Path, target: &Path) -> Command
         .env("CARGO_TARGET_DIR", target)
 }
 
+/// A judge of source files.
+#[derive(Debug, Clone, Copy)]
+pub struct Lint {
+    /// As rustup names its component.
+    pub name: &'static str,
+    pub program: &'static str,
+    args: &'static [&'static str],
+}
+
+pub const RUSTFMT: Lint = Lint {
+    name: "rustfmt",
+    program: "cargo-fmt",
+    args: &["fmt", "--all", "--check"],
+};
+pub const CLIPPY: Lint = Lint {
+    name: "clippy",
+    program: "cargo-clippy",
+    args: &[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--message-format=short",
+        "--",
+        "--deny",
+        "warnings",
+    ],
+};
+
+impl Lint {
+    pub fn command(&self) -> Command {
+        Command::new("cargo").args(self.args)
+    }
+}
+
 /// The crate of a line such as `   Compiling tokio v1.44.1`.
 pub fn compiling(line: &str) -> Option<&str> {
     let line = line.trim_start();

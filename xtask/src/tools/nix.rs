@@ -6,6 +6,7 @@ pub mod derivation;
 pub mod log;
 pub mod path_info;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::process::{Command, Output, Status};
+use path_info::PathInfo;
 
 /// A Nix that was found or installed: the program and how it is configured.
 #[derive(Debug, Clone)]
@@ -84,6 +86,41 @@ impl Nix {
             .args(["--apply", expression])
     }
 
+    /// `nix flake check` without building anything.
+    pub fn flake_check(&self, flake: &Flake, stage: Stage) -> Command {
+        self.command(["flake", "check", "--no-build", "--show-trace"])
+            .args(["--option", "warn-dirty", "false"])
+            .args(stage_args(stage))
+            .arg(&flake.reference)
+            .args(flake.override_args())
+    }
+
+    /// Builds derivations without keeping a link to what comes out, going on when one fails.
+    pub fn realise<'a>(
+        &self,
+        derivations: impl IntoIterator<Item = &'a StorePath>,
+        stage: Stage,
+    ) -> Command {
+        self.command(["build", "--no-link", "--keep-going"])
+            .args(stage_args(stage))
+            .args(derivations.into_iter().map(|drv| format!("{drv}^*")))
+    }
+
+    /// Whether all outputs of a derivation are in the store.
+    pub async fn is_built(&self, derivation: &StorePath) -> Result<bool> {
+        let output = self
+            .question(["path-info", "--offline"])
+            .arg(format!("{derivation}^*"))
+            .capture()
+            .await?;
+        Ok(output.status.success())
+    }
+
+    /// What the build of a derivation said, on stdout.
+    pub fn log(&self, derivation: &StorePath) -> Command {
+        self.question(["log"]).arg(derivation.as_str())
+    }
+
     /// `nix eval` of an expression on its own, answered in JSON.
     pub fn expression(&self, expression: &str) -> Command {
         self.question(["eval", "--json", "--expr", expression])
@@ -99,6 +136,15 @@ impl Nix {
             .success()
             .await?;
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
+    }
+
+    /// What the store knows of a path and all that it refers to.
+    pub async fn closure(&self, path: &StorePath) -> Result<BTreeMap<StorePath, PathInfo>> {
+        let output = self
+            .question(["path-info", "--json", "--recursive", path.as_str()])
+            .success()
+            .await?;
+        path_info::parse(&output.stdout)
     }
 
     /// Whether all of these are in the store.

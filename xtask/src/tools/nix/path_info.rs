@@ -15,6 +15,9 @@ pub struct PathInfo {
     /// Bytes of the path and all that it refers to; there if it was asked for.
     #[serde(default)]
     pub closure_size: Option<u64>,
+    /// Bytes of the path itself.
+    #[serde(default)]
+    pub nar_size: Option<u64>,
     #[serde(default)]
     pub references: Vec<String>,
 }
