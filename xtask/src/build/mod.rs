@@ -1,9 +1,11 @@
 //! Evaluates hosts in worker processes and builds each the moment it is evaluated.
 
 mod builds;
+mod compare;
 mod evaluations;
 mod failures;
 mod isolation;
+mod keep;
 pub mod memory;
 pub mod outcome;
 mod progress;
@@ -16,23 +18,19 @@ mod survey;
 mod worker;
 mod workers;
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::evaluate::apply::Overview;
 use crate::evaluate::source::{Fingerprint, Source};
 use crate::evaluate::{kept, Fleet};
 use crate::fleet::host::{self, HostName};
-use crate::fleet::store_path::StorePath;
-use crate::report;
 use crate::report::live::Live;
 
 use memory::Memory;
-use outcome::{Host, Report};
-use provenance::Origin;
+use outcome::{Evaluation, Host, Report};
 use reuse::{Kept, Reuse};
 use run::{Request, Run};
 
@@ -45,6 +43,8 @@ pub struct Options {
     /// Bytes that all evaluations together may take.
     pub memory: u64,
     pub cores: usize,
+    /// The hosts of this revision are built too, and compared.
+    pub changed_since: Option<String>,
     /// A folder for a link to each host's closure.
     pub out_links: Option<PathBuf>,
     /// Earlier evaluations are not used.
@@ -56,68 +56,128 @@ pub struct Options {
 /// Under this name a fleet's evaluations are kept.
 const KIND: &str = "hosts";
 
-/// Evaluates and builds a fleet's hosts. A host that fails is part of the report.
+/// Evaluates and builds a fleet's hosts, and compares them with another revision's if that is wanted. A host that fails
+/// is part of the report.
 ///
 /// # Errors
-/// Usage, if a wanted host is not in the fleet; failed, if the fleet as a whole cannot be evaluated.
+/// Usage, if a wanted host or the revision does not exist; failed, if the fleet as a whole cannot be evaluated.
 pub async fn build_all(fleet: &Fleet, options: &Options) -> Result<Report> {
     let started = Instant::now();
-    let name = name_of(fleet);
-    let before: Option<Kept> = if options.fresh {
-        None
-    } else {
-        kept::read(&fleet.cache, KIND, &name)
+    // A revision that does not exist is told before anything is built.
+    let before = match &options.changed_since {
+        Some(revision) => Some(fleet.at(revision).await?),
+        None => None,
     };
-    let isolated = before
-        .as_ref()
-        .is_some_and(|kept| is_isolated(fleet, &kept.overview));
-    let overview = match &before {
-        Some(kept) if kept.overview_holds(&fleet.source, isolated) => kept.overview.clone(),
-        _ => fleet.overview().await?,
-    };
-    let hosts = host::select(&overview.hosts, &options.hosts)?;
-    let mut reuse = Reuse::plan(fleet.source.clone(), overview, before, &hosts, isolated);
-    let valid = fleet.nix.valid(&reuse.outputs()).await?;
-    reuse.forget_collected(&valid, |path| path.as_path().exists());
-
-    let roots = fleet.cache.roots().join(name.as_str());
-    let links = roots::folder(&roots)?;
-    let width = hosts
-        .iter()
-        .map(|host| host.as_str().len())
-        .max()
-        .unwrap_or(0);
-    let request = Request {
-        hosts: hosts.clone(),
-        jobs: options.jobs,
-        memory: Memory::new(options.memory, options.cores),
-        roots: links.clone(),
-    };
-    let live = Live::new(options.live, hosts.len(), width);
-    let mut done = Run::new(fleet.clone(), request, reuse, live)
-        .finish()
-        .await?;
-    kept::write(&fleet.cache, KIND, &name, &done.kept)?;
-
-    let rows: Vec<Host> = hosts
-        .iter()
-        .filter_map(|host| done.hosts.remove(host))
-        .collect();
-    keep(fleet, &done.kept, &rows, &roots, &links).await?;
+    let mut pass = Pass::prepare(fleet, options).await?;
+    let hosts = host::select(pass.hosts(), &options.hosts)?;
+    let done = pass.build(&hosts, options).await?;
+    let mut rows = done.rows;
     if let Some(dir) = &options.out_links {
-        link(fleet, dir, &rows).await?;
+        keep::link(fleet, dir, &rows).await?;
     }
+    let changed_since = match before {
+        Some(before) => {
+            compare::with(&before, options, &mut rows).await?;
+            before.source.revision
+        }
+        None => None,
+    };
     Ok(Report {
         version: 1,
         stage: fleet.stage,
         flake: fleet.flake.reference.clone(),
         revision: fleet.source.revision.clone(),
         dirty: fleet.source.dirty,
-        changed_since: None,
+        changed_since,
         seconds: started.elapsed().as_secs_f64(),
         evaluation: done.evaluation,
         hosts: rows,
     })
+}
+
+/// One fleet at one revision: what is known of it, and then its hosts.
+struct Pass<'a> {
+    fleet: &'a Fleet,
+    name: Fingerprint,
+    before: Option<Kept>,
+    isolated: bool,
+    overview: Overview,
+}
+
+struct Done {
+    /// In the order that was asked for.
+    rows: Vec<Host>,
+    evaluation: Evaluation,
+}
+
+impl<'a> Pass<'a> {
+    async fn prepare(fleet: &'a Fleet, options: &Options) -> Result<Self> {
+        let name = name_of(fleet);
+        let before: Option<Kept> = if options.fresh {
+            None
+        } else {
+            kept::read(&fleet.cache, KIND, &name)
+        };
+        let isolated = before
+            .as_ref()
+            .is_some_and(|kept| is_isolated(fleet, &kept.overview));
+        let overview = match &before {
+            Some(kept) if kept.overview_holds(&fleet.source, isolated) => kept.overview.clone(),
+            _ => fleet.overview().await?,
+        };
+        Ok(Self {
+            fleet,
+            name,
+            before,
+            isolated,
+            overview,
+        })
+    }
+
+    fn hosts(&self) -> &[HostName] {
+        &self.overview.hosts
+    }
+
+    /// Where the links are that keep its closures.
+    fn roots(&self) -> PathBuf {
+        self.fleet.cache.roots().join(self.name.as_str())
+    }
+
+    async fn build(&mut self, hosts: &[HostName], options: &Options) -> Result<Done> {
+        let fleet = self.fleet;
+        let mut reuse = Reuse::plan(
+            fleet.source.clone(),
+            self.overview.clone(),
+            self.before.take(),
+            hosts,
+            self.isolated,
+        );
+        let valid = fleet.nix.valid(&reuse.outputs()).await?;
+        reuse.forget_collected(&valid, |path| path.as_path().exists());
+
+        let roots = self.roots();
+        let links = roots::folder(&roots)?;
+        let width = hosts.iter().map(|host| host.as_str().len()).max();
+        let request = Request {
+            hosts: hosts.to_vec(),
+            jobs: options.jobs,
+            memory: Memory::new(options.memory, options.cores),
+            roots: links.clone(),
+        };
+        let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
+        let run = Run::new(fleet.clone(), request, reuse, live);
+        let mut done = run.finish().await?;
+        kept::write(&fleet.cache, KIND, &self.name, &done.kept)?;
+        let rows: Vec<Host> = hosts
+            .iter()
+            .filter_map(|host| done.hosts.remove(host))
+            .collect();
+        keep::closures(fleet, &done.kept, &rows, &roots, &links).await?;
+        Ok(Done {
+            rows,
+            evaluation: done.evaluation,
+        })
+    }
 }
 
 /// A fleet's evaluations and links are found again by its reference and its stage.
@@ -132,66 +192,4 @@ fn is_isolated(fleet: &Fleet, overview: &Overview) -> bool {
         return false;
     };
     overview.hermetic && isolation::is_isolated(root, dir, &overview.hosts, fleet.source.paths())
-}
-
-/// Keeps what was built from being collected, and records where it came from.
-async fn keep(
-    fleet: &Fleet,
-    known: &Kept,
-    rows: &[Host],
-    roots: &Path,
-    links: &Path,
-) -> Result<()> {
-    let built: Vec<(&HostName, &StorePath)> = rows
-        .iter()
-        .filter(|row| row.outcome.is_built())
-        .filter_map(|row| Some((&row.host, row.toplevel.as_ref()?)))
-        .collect();
-    let kept: BTreeSet<StorePath> = roots::kept(roots)
-        .into_iter()
-        .map(|(_, path)| path)
-        .collect();
-    let missing: Vec<&StorePath> = built
-        .iter()
-        .map(|(_, path)| *path)
-        .filter(|path| !kept.contains(*path))
-        .collect();
-    if !missing.is_empty() {
-        fleet.nix.add_roots(&missing, &links.join("known")).await?;
-    }
-    let last = known.last().chain(built.iter().map(|(_, path)| *path));
-    roots::prune(roots, &last.cloned().collect());
-
-    // A clock before 1970 is no reason to fail.
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    for (host, toplevel) in built {
-        let origin = Origin {
-            toplevel: toplevel.clone(),
-            host: host.clone(),
-            stage: fleet.stage,
-            flake: fleet.flake.reference.clone(),
-            revision: fleet.source.revision.clone(),
-            dirty: fleet.source.dirty,
-            built_at: now.as_secs(),
-        };
-        origin.record(&fleet.cache.closures())?;
-    }
-    Ok(())
-}
-
-/// Links each built closure under its host's name. A host that failed keeps the link of its last build.
-async fn link(fleet: &Fleet, dir: &Path, rows: &[Host]) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    for row in rows.iter().filter(|row| row.outcome.is_built()) {
-        if let Some(toplevel) = &row.toplevel {
-            fleet
-                .nix
-                .add_roots(&[toplevel], &dir.join(&row.host))
-                .await?;
-        }
-    }
-    report::say(&format!("links to the closures are in {}", dir.display()));
-    Ok(())
 }

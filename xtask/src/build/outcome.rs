@@ -125,6 +125,28 @@ pub struct Change {
     pub reboot_needed: bool,
 }
 
+impl Change {
+    /// The host has nothing to be compared with.
+    pub fn new() -> Self {
+        Self {
+            before: None,
+            changed: true,
+            summary: String::new(),
+            reboot_needed: false,
+        }
+    }
+
+    /// The closure is the same.
+    pub fn none(before: StorePath) -> Self {
+        Self {
+            before: Some(before),
+            changed: false,
+            summary: String::new(),
+            reboot_needed: false,
+        }
+    }
+}
+
 impl Report {
     /// Hosts with a closure in the store.
     pub fn built(&self) -> usize {

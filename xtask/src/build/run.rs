@@ -218,7 +218,7 @@ impl Run {
             Message::WorkerStarted(id, pid) => self.workers.started(id, pid),
             Message::WorkerSaid(id, event) => {
                 let memory = &mut self.evaluations.memory;
-                let said = self.workers.said(id, event, memory);
+                let said = self.workers.said(id, *event, memory);
                 if let Some(host) = said.begun {
                     self.live.doing(&host, Doing::Evaluating);
                 }

@@ -24,7 +24,7 @@ pub type Id = usize;
 pub enum Message {
     /// An evaluation's process is there.
     WorkerStarted(Id, i32),
-    WorkerSaid(Id, apply::Event),
+    WorkerSaid(Id, Box<apply::Event>),
     WorkerEnded(Id, Result<Output>),
     BuildSaid(Id, log::Event),
     BuildEnded(Id, Result<Built>),
@@ -63,7 +63,7 @@ impl EvaluationTask {
                 |pid| send(&tell, Message::WorkerStarted(id, pid)),
                 |line| {
                     if let Some(event) = apply::event(line) {
-                        send(&tell, Message::WorkerSaid(id, event));
+                        send(&tell, Message::WorkerSaid(id, Box::new(event)));
                     }
                 },
             )
