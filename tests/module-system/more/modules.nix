@@ -363,4 +363,18 @@ with import ./prelude.nix { inherit lib; };
   module-options-not-set = cfg [ { options = 3; } ];
   module-toplevel-config-only-type = (eval [ ])._type;
   module-config-module-args = builtins.attrNames (eval [ { _module.args.foo = 1; } ])._module.args;
+  module-disabled-below-another =
+    let
+      f = builtins.toFile "below.nix" "{ x = [ 1 ]; }";
+    in
+    cfg [
+      list
+      {
+        imports = [
+          f
+          { x = [ 2 ]; }
+        ];
+      }
+      { disabledModules = [ f ]; }
+    ];
 }

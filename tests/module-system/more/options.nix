@@ -236,4 +236,11 @@ with import ./prelude.nix { inherit lib; };
     (lib.literalExpression "pkgs.a").text
     (lib.literalMD "b")._type
   ];
+  option-broken-unused =
+    (cfg [
+      {
+        options.a.b = throw "never";
+        options.y = optD types.int 1;
+      }
+    ]).y;
 }

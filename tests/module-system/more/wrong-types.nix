@@ -377,4 +377,8 @@ with import ./prelude.nix { inherit lib; };
     }
     { x.b = { }; }
   ];
+  wrong-addcheck-inner = cfg [
+    { options.x = opt (types.addCheck (types.listOf types.int) (_: true)); }
+    { x = 3; }
+  ];
 }
