@@ -5,6 +5,7 @@ mod cache_dir;
 mod check;
 mod cli;
 mod cmd;
+mod diff;
 mod evaluate;
 mod failure;
 mod fleet;

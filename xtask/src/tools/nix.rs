@@ -1,5 +1,10 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
+pub mod derivation;
+pub mod log;
+pub mod path_info;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +16,7 @@ use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::process::{Command, Output, Status};
+use path_info::PathInfo;
 
 /// A Nix that was found or installed: the program and how it is configured.
 #[derive(Debug, Clone)]
@@ -128,6 +134,15 @@ impl Nix {
             .success()
             .await?;
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
+    }
+
+    /// What the store knows of a path and all that it refers to.
+    pub async fn closure(&self, path: &StorePath) -> Result<BTreeMap<StorePath, PathInfo>> {
+        let output = self
+            .question(["path-info", "--json", "--recursive", path.as_str()])
+            .success()
+            .await?;
+        path_info::parse(&output.stdout)
     }
 
     /// Whether all of these are in the store.
