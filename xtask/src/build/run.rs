@@ -336,7 +336,8 @@ impl Run {
 
     fn end(&mut self, row: Host) {
         let words = match &row.error {
-            Some(error) => error.message.lines().next().unwrap_or_default().to_owned(),
+            // The whole error follows at the end, where it is not lost among the others' lines.
+            Some(_) => row.outcome.words().to_owned(),
             None => row.words(),
         };
         let good = !matches!(
