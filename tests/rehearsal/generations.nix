@@ -56,6 +56,8 @@ let
     };
     systemd.tmpfiles.rules = [ "d /run/subject-first 0700" ];
     systemd.services = {
+      # A unit of Debian's, with a drop-in.
+      systemd-networkd.environment.GENERATION = "1";
       goes = sleeper;
       becomes-masked = sleeper;
       is-stopped-and-started = lib.recursiveUpdate sleeper { environment.GENERATION = "1"; };
@@ -103,6 +105,7 @@ let
       comes = sleeper;
       description-differs.description = lib.mkForce "only the description differs, as said";
       becomes-masked.enable = false;
+      systemd-networkd.environment.GENERATION = "2";
     }
     // lib.mapAttrs (
       name: service:

@@ -62,6 +62,16 @@ impl CacheDir {
         self.0.join("rehearsal").join(hash)
     }
 
+    /// Links that keep the last closures from being collected.
+    pub fn roots(&self) -> PathBuf {
+        self.0.join("roots")
+    }
+
+    /// Which commit each closure came from.
+    pub fn closures(&self) -> PathBuf {
+        self.0.join("closures")
+    }
+
     /// What earlier evaluations found.
     pub fn evaluations(&self) -> PathBuf {
         self.0.join("evaluations")

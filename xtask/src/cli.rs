@@ -220,7 +220,8 @@ pub struct Test {
     /// Run only the parts with this word in their name
     pub filter: Option<String>,
     /// A skip is a failure, as it is in CI
-    #[arg(long, env = "CI")]
+    // CI systems set `true`, `1` or nothing at all.
+    #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_skips: bool,
 }
 

@@ -14,6 +14,7 @@ mod format;
 mod process;
 mod report;
 mod setup;
+mod testing;
 mod tools;
 
 use std::process::ExitCode;

@@ -332,6 +332,17 @@ pub async fn interrupt_signal() {
     }
 }
 
+/// Asks a process that `watch` started to end; whoever watches it sees how it ended.
+pub fn ask_to_end(leader: i32) {
+    // It may have ended by itself.
+    let _ = signal_group(leader, Signal::SIGTERM);
+}
+
+/// Kills a process that `watch` started, because it must be gone at once.
+pub fn kill(leader: i32) {
+    let _ = signal_group(leader, Signal::SIGKILL);
+}
+
 /// Ends every process that this one started, and waits until they are gone. None is started after that.
 pub async fn terminate_all() {
     let alive: Vec<i32> = {

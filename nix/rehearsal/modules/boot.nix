@@ -4,11 +4,12 @@
   lib,
   config,
   pkgs,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   cfg = config.boot;
   nonEmptyWithoutSlash = types.addCheck types.str (s: builtins.match "(.+[^/]|/)" s != null) // {
     description = "${types.str.description} (with check: non-empty without trailing slash)";

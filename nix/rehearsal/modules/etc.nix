@@ -3,11 +3,12 @@
   lib,
   config,
   pkgs,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types escapeShellArg;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
 
   # Relative to the tree: a store path of its own for each file would cost 0.06 s a file.
   place =

@@ -3,11 +3,12 @@
   lib,
   config,
   pkgs,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   cfg = config.networking.firewall;
   ports = opt (types.listOf types.port) [ ];
   ranges = opt (types.listOf (types.attrsOf types.port)) [ ];

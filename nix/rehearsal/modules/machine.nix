@@ -2,11 +2,12 @@
 {
   lib,
   config,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   name = config.networking.hostName;
 in
 {

@@ -4,14 +4,13 @@
   lib,
   config,
   pkgs,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
-  flag = opt types.bool false;
+  inherit (standin) opt flag maybe;
   cfg = config.services.nginx;
-  maybe = type: opt (types.nullOr type) null;
   extraConfig = opt types.lines "";
 
   upstream = name: u: ''
@@ -147,7 +146,7 @@ in
           types.submodule {
             options = {
               default = flag;
-              root = maybe types.path;
+              root = maybe types.path null;
               forceSSL = flag;
               enableACME = flag;
               rejectSSL = flag;
@@ -156,7 +155,7 @@ in
                 types.submodule {
                   options = {
                     addr = mkOption { type = types.str; };
-                    port = maybe types.port;
+                    port = maybe types.port null;
                     ssl = flag;
                   };
                 }
@@ -164,10 +163,10 @@ in
               locations = opt (types.attrsOf (
                 types.submodule {
                   options = {
-                    root = maybe types.path;
-                    proxyPass = maybe types.str;
+                    root = maybe types.path null;
+                    proxyPass = maybe types.str null;
                     proxyWebsockets = flag;
-                    return = maybe (types.either types.str types.int);
+                    return = maybe (types.either types.str types.int) null;
                     inherit extraConfig;
                   };
                 }

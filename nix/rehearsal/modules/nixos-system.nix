@@ -11,12 +11,17 @@
   system ? null,
 }:
 let
+  opt = type: default: lib.mkOption { inherit type default; };
   platform = if system == null then { } else { nixpkgs.hostPlatform = lib.mkDefault system; };
   evaluated = lib.evalModules {
     class = "nixos";
     specialArgs = {
       modulesPath = toString ./.;
-      standin = { inherit legacyPackages importPkgs; };
+      standin = {
+        inherit legacyPackages importPkgs opt;
+        flag = opt lib.types.bool false;
+        maybe = type: opt (lib.types.nullOr type);
+      };
     }
     // specialArgs;
     modules = [
@@ -33,7 +38,6 @@ let
       ./sudo.nix
       ./firewall.nix
       ./nginx.nix
-      ./monitoring.nix
       ./services.nix
       platform
     ]

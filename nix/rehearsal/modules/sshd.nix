@@ -1,11 +1,15 @@
 # services.openssh: an sshd_config of its own, and keys from /etc/ssh/authorized_keys.d.
-{ lib, config, ... }:
+{
+  lib,
+  config,
+  pkgs,
+  standin,
+  ...
+}:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt maybe;
   cfg = config.services.openssh;
-  maybe = type: opt (types.nullOr type);
-  names = maybe (types.listOf types.str) null;
   value =
     v:
     if builtins.isBool v then
@@ -28,37 +32,13 @@ in
     authorizedKeysInHomedir = opt types.bool true;
     extraConfig = opt types.lines "";
     settings = opt (types.submodule {
-      # Any keyword of sshd_config.
-      freeformType =
-        (import ../pkgs/formats.nix {
-          inherit lib;
-          final = null;
-        }).any;
+      # Any other keyword of sshd_config; here are those whose default is not sshd's.
+      freeformType = pkgs.formats.any;
       options = {
-        AllowGroups = names;
-        AllowUsers = names;
-        DenyGroups = names;
-        DenyUsers = names;
         KbdInteractiveAuthentication = maybe types.bool true;
-        LogLevel = maybe (types.enum [
-          "QUIET"
-          "FATAL"
-          "ERROR"
-          "INFO"
-          "VERBOSE"
-          "DEBUG"
-          "DEBUG1"
-          "DEBUG2"
-          "DEBUG3"
-        ]) "INFO";
+        LogLevel = maybe (types.enum (lib.splitString " " "QUIET FATAL ERROR INFO VERBOSE DEBUG DEBUG1 DEBUG2 DEBUG3")) "INFO";
         PasswordAuthentication = maybe types.bool true;
-        PermitRootLogin = maybe (types.enum [
-          "yes"
-          "without-password"
-          "prohibit-password"
-          "forced-commands-only"
-          "no"
-        ]) "prohibit-password";
+        PermitRootLogin = maybe (types.enum (lib.splitString " " "yes without-password prohibit-password forced-commands-only no")) "prohibit-password";
         PrintMotd = maybe types.bool false;
         StrictModes = maybe types.bool true;
         UseDns = maybe types.bool false;
@@ -92,7 +72,6 @@ in
       description = "Make the host keys of sshd";
       wantedBy = [ "multi-user.target" ];
       before = [ "sshd.service" ];
-      unitConfig.ConditionFirstBoot = lib.mkIf false true;
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;

@@ -2,11 +2,12 @@
 {
   lib,
   config,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   cfg = config.security.sudo;
   command =
     c:

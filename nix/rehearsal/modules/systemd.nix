@@ -4,11 +4,12 @@
   lib,
   config,
   pkgs,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types escapeShellArg;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   cfg = config.systemd;
 
   unitName = types.strMatching "[a-zA-Z0-9@%:_.\\-]+[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)";

@@ -3,11 +3,12 @@
   lib,
   config,
   pkgs,
+  standin,
   ...
 }:
 let
   inherit (lib) mkOption types;
-  opt = type: default: mkOption { inherit type default; };
+  inherit (standin) opt;
   cfg = config.users;
   # A field of a line of /etc/passwd.
   field = types.passwdEntry types.str;

@@ -21,7 +21,11 @@ pub async fn run(root: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn row(lint: Lint, root: &Path) -> Result<Row> {
+/// One lint of the crates in `root`.
+///
+/// # Errors
+/// If it cannot be started.
+pub async fn row(lint: Lint, root: &Path) -> Result<Row> {
     const LINES: usize = 30;
     if which::which(lint.program).is_err() {
         let why = format!(

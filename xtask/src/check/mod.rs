@@ -3,9 +3,12 @@
 mod flake;
 mod lints;
 
+pub use lints::row as lint;
+
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::evaluate::Fleet;
@@ -70,8 +73,22 @@ impl Row {
 /// # Errors
 /// If one of the tools cannot be started.
 pub async fn run(fleet: Fleet) -> Result<Report> {
+    let root = fleet.folder().map(Path::to_owned);
+    let mut report = flake_only(fleet).await?;
+    if let Some(root) = root {
+        report.checks.extend(lints::run(&root).await?);
+    }
+    report.judge();
+    Ok(report)
+}
+
+/// Runs the checks that are in the flake itself.
+///
+/// # Errors
+/// If Nix cannot be started.
+pub async fn flake_only(fleet: Fleet) -> Result<Report> {
     let (stage, why_stage) = (fleet.stage, fleet.why.clone());
-    let crates = tempfile::tempdir()?;
+    let crates = tempfile::tempdir().context("cannot create a temporary folder")?;
     let fleet = match stage {
         // There is no Rust toolchain in the rehearsal stage: the programs in it are those that cargo built.
         Stage::Rehearsal => {
@@ -83,27 +100,32 @@ pub async fn run(fleet: Fleet) -> Result<Report> {
     let machine = flake::Machine::ask(&fleet).await?;
     let mut checks = vec![flake::outputs(&fleet).await?];
     checks.extend(flake::checks(&fleet, &machine).await?);
-    if let Some(root) = fleet.folder() {
-        checks.extend(lints::run(root).await?);
-    }
-    let failed = |row: &Row| matches!(row.verdict, Verdict::Failed(_));
-    Ok(Report {
+    let mut report = Report {
         version: 1,
         stage,
         why_stage,
-        passed: !checks.iter().any(failed),
+        passed: false,
         checks,
-    })
+    };
+    report.judge();
+    Ok(report)
+}
+
+impl Report {
+    fn judge(&mut self) {
+        let failed = |row: &Row| matches!(row.verdict, Verdict::Failed(_));
+        self.passed = !self.checks.iter().any(failed);
+    }
 }
 
 /// `bin/` with this program.
-fn lay_out_own_programs(folder: &std::path::Path) -> Result<()> {
+fn lay_out_own_programs(folder: &Path) -> Result<()> {
     let bin = folder.join("bin");
     let place = |error: std::io::Error| {
         Failure::failed(format!("cannot copy xtask to {}: {error}", bin.display()))
     };
     std::fs::create_dir_all(&bin).map_err(place)?;
-    let own = std::env::current_exe().map_err(place)?;
-    std::fs::copy(own, bin.join("xtask")).map_err(place)?;
+    // Not by its name: cargo may have put a newer one there while this one runs.
+    std::fs::copy("/proc/self/exe", bin.join("xtask")).map_err(place)?;
     Ok(())
 }

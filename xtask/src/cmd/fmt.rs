@@ -1,18 +1,18 @@
 //! `cargo xtask fmt`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::cli::{Fmt, Global};
-use crate::evaluate::locate::{locate, Location};
+use crate::evaluate::locate::locate;
 use crate::failure::{Exit, Failure};
-use crate::format::{examine, is_nix, nix_files, Formatting};
+use crate::format::{examine, nix_files, of_the_flake, Formatting};
 use crate::report;
 
 pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
     let files = if args.paths.is_empty() {
-        of_the_flake(global).await?
+        of_the_flake(&locate(global.flake.as_deref())?).await?
     } else {
         nix_files(&args.paths)?
     };
@@ -55,29 +55,6 @@ pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
         );
     }
     Ok(Exit::Passed)
-}
-
-/// Every Nix file that git tracks in the flake, or every one there is where there is no git.
-async fn of_the_flake(global: &Global) -> Result<Vec<PathBuf>> {
-    match locate(global.flake.as_deref())? {
-        Location::Git { git, root } => {
-            let tracked = git.tracked().await?;
-            let files = tracked
-                .iter()
-                // Links and submodules are not files of this repository.
-                .filter(|file| file.mode.starts_with("100"))
-                .map(|file| git.root().join(&file.path))
-                // One that is deleted and still in the index has no format.
-                .filter(|path| is_nix(path) && path.starts_with(&root) && path.exists());
-            Ok(files.collect())
-        }
-        Location::Folder(root) => nix_files(&[root]),
-        Location::Remote(reference) => Err(Failure::usage(format!(
-            "cannot format {reference}: it is not on this machine"
-        ))
-        .try_next("cargo xtask fmt PATH…")
-        .into()),
-    }
 }
 
 /// Writes the whole text or nothing, and keeps the file's permissions.

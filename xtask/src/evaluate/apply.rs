@@ -1,7 +1,7 @@
 //! What xtask asks of a flake's outputs in one `nix eval --apply`, and the lines in which the answers arrive.
 //! Pure: text in, types out.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Host;
@@ -27,6 +27,8 @@ pub struct Wanted {
 /// What an evaluation says, in the order in which it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+// Taken apart the moment it is read; no two of them are ever kept.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     Overview(Overview),
     /// What fails from here to the matching `Done` is this host's failure.
@@ -38,7 +40,7 @@ pub enum Event {
 }
 
 /// What is known of a fleet before any host is evaluated.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
     pub hosts: Vec<HostName>,
@@ -50,7 +52,7 @@ pub struct Overview {
 }
 
 /// What was wanted of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostEvaluation {
     pub host: HostName,
@@ -59,7 +61,7 @@ pub struct HostEvaluation {
 }
 
 /// A host's system before it is built.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Toplevel {
     pub drv: StorePath,

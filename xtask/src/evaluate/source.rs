@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 use super::digest::{self, Digest};
 use super::locate::Location;
@@ -29,7 +30,8 @@ pub struct Source {
 }
 
 /// The name of one state of what an evaluation reads.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
@@ -115,7 +117,20 @@ impl Source {
         Ok(source)
     }
 
-    fn of_files(files: BTreeMap<String, String>) -> Self {
+    /// The paths of the files that an evaluation may read.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The folders directly in this folder.
+    pub fn folders<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = &'a str> {
+        self.paths().filter_map(move |path| {
+            let inside = path.strip_prefix(dir)?.strip_prefix('/')?;
+            Some(inside.split_once('/')?.0)
+        })
+    }
+
+    pub fn of_files(files: BTreeMap<String, String>) -> Self {
         Self {
             revision: None,
             dirty: false,

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::evaluate::locate::Location;
+use crate::failure::Failure;
+
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Formatting {
@@ -32,6 +35,32 @@ pub fn examine(text: &str) -> Formatting {
                 message: error.message(),
             }
         }
+    }
+}
+
+/// Every Nix file that git tracks in a flake, or every one there is where there is no git.
+///
+/// # Errors
+/// Usage, if the flake is not on this machine.
+pub async fn of_the_flake(location: &Location) -> Result<Vec<PathBuf>> {
+    match location {
+        Location::Git { git, root } => {
+            let tracked = git.tracked().await?;
+            let files = tracked
+                .iter()
+                // Links and submodules are not files of this repository.
+                .filter(|file| file.mode.starts_with("100"))
+                .map(|file| git.root().join(&file.path))
+                // One that is deleted and still in the index has no format.
+                .filter(|path| is_nix(path) && path.starts_with(root) && path.exists());
+            Ok(files.collect())
+        }
+        Location::Folder(root) => nix_files(std::slice::from_ref(root)),
+        Location::Remote(reference) => Err(Failure::usage(format!(
+            "cannot format {reference}: it is not on this machine"
+        ))
+        .try_next("cargo xtask fmt PATH…")
+        .into()),
     }
 }
 
@@ -71,7 +100,7 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-pub fn is_nix(path: &Path) -> bool {
+fn is_nix(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "nix")
 }
 

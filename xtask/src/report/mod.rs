@@ -1,9 +1,11 @@
 //! The one place that prints: stdout is data, stderr is talk.
 
+pub mod build_all;
 pub mod check;
 pub mod diff;
 pub mod doctor;
 pub mod hosts;
+pub mod live;
 pub mod progress;
 pub mod table;
 

@@ -1,6 +1,6 @@
 //! One table, printed with aligned columns or as Markdown.
 
-use comfy_table::{presets, CellAlignment};
+use comfy_table::{presets, CellAlignment, TableComponent};
 
 /// Rows of text under a header.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +33,9 @@ impl Table {
     pub fn text(&self) -> String {
         let mut table = comfy_table::Table::new();
         table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        // A rule under the header, none between the rows.
+        table.remove_style(TableComponent::HorizontalLines);
+        table.remove_style(TableComponent::MiddleIntersections);
         table.set_header(&self.header);
         table.add_rows(&self.rows);
         for &column in &self.numbers {
@@ -109,12 +112,12 @@ mod tests {
     #[test]
     fn text_is_aligned() {
         insta::assert_snapshot!(table().text(), @r"
-        ──────────────────────────────
+        ────────────────────────────────
          host          seconds   result
-        ══════════════════════════════
+        ════════════════════════════════
          Niko             0.31   built
          BinaryCache      12.0   a|b
-        ──────────────────────────────
+        ────────────────────────────────
         ");
     }
 

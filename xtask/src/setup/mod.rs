@@ -9,6 +9,7 @@ mod private_nix;
 mod programs;
 pub mod survey;
 
+pub use debian::install as debian_packages;
 pub use programs::{act, deploy_rs, git};
 
 use anyhow::Result;

@@ -50,6 +50,48 @@ impl Lint {
     }
 }
 
+/// Every test of the workspace; what a passing one prints is shown too, since that is how skips are told.
+pub fn test() -> Command {
+    Command::new("cargo")
+        .args([
+            "test",
+            "--quiet",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
+        .args(["--", "--show-output"])
+        // A test run leaves no files behind; `cargo test` by hand writes new snapshots to look at.
+        .env("INSTA_UPDATE", "no")
+}
+
+/// What is worth reading of a failed `cargo test`: what the failed tests said, else why nothing ran.
+pub fn failures(stdout: &str, stderr_tail: &str) -> String {
+    const LINES: usize = 60;
+    let mut told = Vec::new();
+    let mut telling = false;
+    for line in stdout.lines() {
+        // Each program lists `failures:` twice, first with what they said, then by name; both end in a result.
+        match line {
+            "failures:" => telling = true,
+            _ if line.starts_with("test result: ") => telling = false,
+            _ => (),
+        }
+        if telling && !line.trim().is_empty() {
+            told.push(line);
+        }
+    }
+    if told.is_empty() {
+        return stderr_tail.to_owned();
+    }
+    let hidden = told.len().saturating_sub(LINES);
+    let mut text = told.split_off(hidden).join("\n");
+    if hidden > 0 {
+        text.insert_str(0, &format!("({hidden} lines more)\n"));
+    }
+    text
+}
+
 /// The crate of a line such as `   Compiling tokio v1.44.1`.
 pub fn compiling(line: &str) -> Option<&str> {
     let line = line.trim_start();
@@ -67,6 +109,18 @@ mod tests {
         assert_eq!(
             command.line(),
             "cargo install --locked --root /r --version 1.0.0 deploy-rs"
+        );
+    }
+
+    #[test]
+    fn failed_tests_are_told_and_passing_ones_are_not() {
+        let stdout = "successes:\n\n---- a stdout ----\nfine\n\nfailures:\n\n---- b stdout ----\nboom\n\nfailures:\n    b\n\n\
+                      test result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+        let told = "failures:\n---- b stdout ----\nboom\nfailures:\n    b";
+        assert_eq!(failures(stdout, "noise"), told);
+        assert_eq!(
+            failures("", "error: does not compile"),
+            "error: does not compile"
         );
     }
 

@@ -1,5 +1,7 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
+mod build;
+mod config;
 pub mod derivation;
 pub mod log;
 pub mod path_info;
