@@ -27,7 +27,7 @@ use locate::Location;
 use source::Source;
 use stand_in::StandIn;
 
-pub use survey::Survey;
+pub use survey::{Found, Survey};
 
 /// A fleet that can be evaluated: a flake, the stage it is evaluated in, and the Nix that does it.
 #[derive(Debug, Clone)]
@@ -105,13 +105,24 @@ impl Fleet {
         self.location.root()
     }
 
-    /// Makes git know a file of the fleet, where there is a git.
+    /// Makes git know what is new in the fleet; tells whether there is a git to know it.
     ///
     /// # Errors
     /// If git refuses.
-    pub async fn make_known(&self, file: &std::path::Path) -> Result<()> {
+    pub async fn make_known(&self, path: &std::path::Path) -> Result<bool> {
         match &self.location {
-            Location::Git { git, .. } => git.intend_to_add(file).await,
+            Location::Git { git, .. } => git.intend_to_add(path).await.map(|()| true),
+            Location::Folder(_) | Location::Remote(_) => Ok(false),
+        }
+    }
+
+    /// Undoes `make_known`.
+    ///
+    /// # Errors
+    /// If git refuses.
+    pub async fn forget(&self, path: &std::path::Path) -> Result<()> {
+        match &self.location {
+            Location::Git { git, .. } => git.forget(path).await,
             Location::Folder(_) | Location::Remote(_) => Ok(()),
         }
     }

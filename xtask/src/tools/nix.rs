@@ -138,6 +138,17 @@ impl Nix {
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
     }
 
+    /// Builds derivations for as long as somebody looks at them: nothing keeps the results from being collected.
+    pub fn build_unlinked<'a>(
+        &self,
+        derivations: impl IntoIterator<Item = &'a StorePath>,
+        stage: Stage,
+    ) -> Command {
+        self.command(["build", "--no-link", "--keep-going"])
+            .args(stage_args(stage))
+            .args(derivations.into_iter().map(|path| format!("{path}^out")))
+    }
+
     /// What the store knows of a path and all that it refers to.
     pub async fn closure(&self, path: &StorePath) -> Result<BTreeMap<StorePath, PathInfo>> {
         let output = self
