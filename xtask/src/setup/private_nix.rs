@@ -154,7 +154,7 @@ pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
             "cannot check the signatures of Debian's packages: {} is not here",
             machine::DEBIAN_KEYRING
         ))
-        .try_next("sudo apt-get install debian-archive-keyring"));
+        .try_next(super::debian::command_line(&["debian-archive-keyring"])));
     }
     let tools = cache.tools();
     match machine::free_mib(&tools) {
