@@ -1,6 +1,10 @@
 //! Fleets of several kinds, read with real Nix: made by mkFleet, a stranger's, broken ones, at other revisions.
 
+// A test says by panicking that it fails.
+#![allow(clippy::unwrap_used)]
+
 mod fleet;
+mod schema;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -104,6 +108,46 @@ fn a_fleet_of_mkfleet_lists_its_hosts_and_nodes() {
             insta::assert_snapshot!("downstream_nodes", run(&["nodes"]));
             insta::assert_snapshot!("downstream_nodes_json", run(&["nodes", "--json"]));
         });
+    }
+}
+
+/// The document that a command prints.
+fn document(output: &std::process::Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", transcript(output)))
+}
+
+#[test]
+fn every_document_is_as_its_schema_says() {
+    let Some(nix) = nix() else { return };
+    let cache = tempfile::tempdir().unwrap();
+    let own = repository().to_str().unwrap();
+    let broken = stranger(&[("Bad", "{ nope = 1; }"), ("Web", "{ }")]);
+    let changed = downstream();
+    changed.git(&["tag", "before"]);
+    changed.write("hosts/Web/default.nix", AFTER);
+    changed.git(&["rm", "-rq", "hosts/Base"]);
+    changed.write("hosts/New/default.nix", "{ nope = 1; }");
+    changed.git(&["add", "."]);
+    let stage = ["--stage", "rehearsal", "--flake", own];
+    let run = |args: &[&str]| document(&fleet::xtask(cache.path(), &nix, &[&stage, args].concat()));
+    let documents = [
+        ("hosts", run(&["hosts", "--json"])),
+        ("nodes", run(&["nodes", "--json"])),
+        ("diff", run(&["diff", "HEAD", "--json"])),
+        ("hosts", document(&broken.xtask(&nix, &["hosts", "--json"]))),
+        ("nodes", document(&broken.xtask(&nix, &["nodes", "--json"]))),
+        (
+            "diff",
+            document(&changed.xtask(&nix, &["diff", "before", "--json"])),
+        ),
+    ];
+    for (name, document) in documents {
+        let complaints = schema::complaints(name, &document);
+        assert!(complaints.is_empty(), "{name}: {complaints:#?}");
+        let mut without = document.clone();
+        without.as_object_mut().unwrap().remove("stage");
+        without["more"] = true.into();
+        assert_eq!(schema::complaints(name, &without).len(), 2, "{name}");
     }
 }
 
