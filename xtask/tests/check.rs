@@ -63,6 +63,7 @@ fn each_check_has_its_own_end() {
         let output = check(&nix, FLAKE, &[]);
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(r"\b\d+\.\d\d?\b", "[S]");
+        settings.add_filter(r"(\S) {2,}", "$1  ");
         settings.add_filter(r"/nix/store/\S+-source/", "");
         settings.bind(|| assert_snapshot!("each_check_has_its_own_end", transcript(&output)));
     }
