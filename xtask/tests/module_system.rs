@@ -1,4 +1,5 @@
 //! The stand-in's module system and `lib` against what nixpkgs' own gave (tests/module-system/README.md).
+#![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Every option that the stand-in declares is NixOS' own: same name, same type, same plain default.
+#![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
 mod support;
 

@@ -198,9 +198,11 @@ async fn fetch(
     let plan = run_apt(apt.plan(&PACKAGES), &what, place, live, "setup: plan").await?;
     let plan = plan.text();
     let size = apt::archive_size(&plan).unwrap_or("an unknown size");
-    report::say(&format!(
-        "setup: fetching nix-bin and what it needs from {mirror} ({size})"
-    ));
+    if size != "0 B" {
+        report::say(&format!(
+            "setup: fetching nix-bin and what it needs from {mirror} ({size})"
+        ));
+    }
     run_apt(
         apt.download(&PACKAGES),
         &what,
