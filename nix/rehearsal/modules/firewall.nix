@@ -11,15 +11,12 @@ let
   inherit (standin) opt;
   cfg = config.networking.firewall;
   ports = opt (types.listOf types.port) [ ];
-  ranges = opt (types.listOf (types.attrsOf types.port)) [ ];
   accept =
-    protocol: list: rangeList:
-    let
-      all = map toString list ++ map (r: "${toString r.from}-${toString r.to}") rangeList;
-    in
-    lib.optionalString (all != [ ]) "${protocol} dport { ${lib.concatStringsSep ", " all} } accept";
+    protocol: list:
+    lib.optionalString (list != [ ])
+      "${protocol} dport { ${lib.concatMapStringsSep ", " toString list} } accept";
   # Declared before it is deleted: deleting what is not there is an error.
-  rules = ''
+  rules = pkgs.writeText "firewall.nft" ''
     table inet nixos-fw { }
     delete table inet nixos-fw
     table inet nixos-fw {
@@ -35,16 +32,13 @@ let
       }
       chain input {
         type filter hook input priority filter; policy drop;
-        iifname { ${
-          lib.concatMapStringsSep ", " (i: ''"${i}"'') ([ "lo" ] ++ cfg.trustedInterfaces)
-        } } accept
+        iifname "lo" accept
         ct state vmap { invalid : drop, established : accept, related : accept, new : jump input-allow, untracked : jump input-allow }
         ${lib.optionalString cfg.logRefusedConnections ''tcp flags syn / fin,syn,rst,ack log level info prefix "refused connection: "''}
-        ${lib.optionalString cfg.rejectPackets "meta l4proto tcp reject with tcp reset\n    reject"}
       }
       chain input-allow {
-        ${accept "tcp" cfg.allowedTCPPorts cfg.allowedTCPPortRanges}
-        ${accept "udp" cfg.allowedUDPPorts cfg.allowedUDPPortRanges}
+        ${accept "tcp" cfg.allowedTCPPorts}
+        ${accept "udp" cfg.allowedUDPPorts}
         ${lib.optionalString cfg.allowPing "icmp type echo-request accept"}
         icmpv6 type != { nd-redirect, 139 } accept
         ip6 daddr fe80::/64 udp dport 546 accept
@@ -63,11 +57,9 @@ in
       allowedTCPPorts = ports // {
         apply = ps: lib.unique (builtins.sort builtins.lessThan ps);
       };
-      allowedTCPPortRanges = ranges;
       allowedUDPPorts = ports // {
         apply = ps: lib.unique (builtins.sort builtins.lessThan ps);
       };
-      allowedUDPPortRanges = ranges;
       checkReversePath = mkOption {
         type = types.either types.bool (
           types.enum [
@@ -80,13 +72,11 @@ in
       };
       extraInputRules = opt types.lines "";
       logRefusedConnections = opt types.bool false;
-      rejectPackets = opt types.bool false;
-      trustedInterfaces = opt (types.listOf types.str) [ ];
     };
   };
 
   config = lib.mkIf cfg.enable {
-    system.preSwitchChecks.firewall = "nft -c -f ${pkgs.writeText "firewall.nft" rules}";
+    system.preSwitchChecks.firewall = "nft -c -f ${rules}";
     systemd.services.${unit} = {
       description = "Firewall";
       before = [ "network-pre.target" ];
@@ -98,8 +88,8 @@ in
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
-        ExecStart = "/usr/sbin/nft -f ${pkgs.writeText "firewall.nft" rules}";
-        ExecReload = "/usr/sbin/nft -f ${pkgs.writeText "firewall.nft" rules}";
+        ExecStart = "/usr/sbin/nft -f ${rules}";
+        ExecReload = "/usr/sbin/nft -f ${rules}";
         ExecStop = "/usr/sbin/nft destroy table inet nixos-fw";
       };
     };

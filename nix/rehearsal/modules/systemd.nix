@@ -62,7 +62,6 @@ let
       {
         name,
         config,
-        options,
         ...
       }@args:
       {
@@ -75,30 +74,21 @@ let
             unitConfig = section;
             restartTriggers = opt (types.listOf types.unspecified) [ ];
             reloadTriggers = opt (types.listOf unitOption) [ ];
-            startLimitBurst = mkOption { type = types.int; };
-            startLimitIntervalSec = mkOption { type = types.int; };
           }
           // extraOptions;
         config = lib.mkMerge [
           {
             name = "${name}.${kind}";
-            unitConfig =
-              lib.filterAttrs (_: v: v != "") (
-                lib.mapAttrs' (option: key: lib.nameValuePair key (toString config.${option})) relations
-                // {
-                  Description = config.description;
-                  Documentation = toString config.documentation;
-                  # One line that changes whenever one of them does.
-                  X-Restart-Triggers = triggers config.restartTriggers;
-                  X-Reload-Triggers = triggers config.reloadTriggers;
-                }
-              )
-              // lib.optionalAttrs options.startLimitIntervalSec.isDefined {
-                StartLimitIntervalSec = toString config.startLimitIntervalSec;
+            unitConfig = lib.filterAttrs (_: v: v != "") (
+              lib.mapAttrs' (option: key: lib.nameValuePair key (toString config.${option})) relations
+              // {
+                Description = config.description;
+                Documentation = toString config.documentation;
+                # One line that changes whenever one of them does.
+                X-Restart-Triggers = triggers config.restartTriggers;
+                X-Reload-Triggers = triggers config.reloadTriggers;
               }
-              // lib.optionalAttrs options.startLimitBurst.isDefined {
-                StartLimitBurst = toString config.startLimitBurst;
-              };
+            );
           }
           (extraConfig args)
         ];

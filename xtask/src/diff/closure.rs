@@ -179,8 +179,20 @@ impl ClosureDiff {
         self.new_size.cast_signed() - self.old_size.cast_signed()
     }
 
-    /// One line for a table: `2 packages (nginx 1.26 → 1.28, …), 1 unit, sudo, +1.2 MiB`.
+    /// One line: `2 packages (nginx 1.26 → 1.28, …), 1 unit, sudo, +1.2 MiB, reboot`.
     pub fn short(&self) -> String {
+        let mut text = self.summary();
+        if self.size_delta() != 0 {
+            text = format!("{text}, {}", signed_bytes(self.size_delta()));
+        }
+        if self.reboot_needed() {
+            text.push_str(", reboot");
+        }
+        text
+    }
+
+    /// The same without the size and the reboot, for a table that has columns for these.
+    pub fn summary(&self) -> String {
         if self.old == self.new {
             return "unchanged".to_owned();
         }
@@ -202,14 +214,10 @@ impl ClosureDiff {
         if self.sudo.count() > 0 {
             parts.push("sudo".to_owned());
         }
-        if parts.is_empty() && !self.reboot_needed() {
+        let boot = self.boot.iter().map(|part| part.name().to_owned());
+        parts.extend(boot);
+        if parts.is_empty() {
             parts.push("other files".to_owned());
-        }
-        if self.size_delta() != 0 {
-            parts.push(signed_bytes(self.size_delta()));
-        }
-        if self.reboot_needed() {
-            parts.push("reboot".to_owned());
         }
         parts.join(", ")
     }
@@ -342,10 +350,12 @@ pub mod tests {
         let mut diff = example();
         assert_eq!(
             diff.short(),
-            "2 packages (nginx 1.26 → 1.28, …), 3 units, 1 user, sudo, +3.0 KiB, reboot"
+            "2 packages (nginx 1.26 → 1.28, …), 3 units, 1 user, sudo, kernel, kernel parameters, +3.0 KiB, reboot"
         );
         assert!(diff.reboot_needed());
         diff.new = diff.old.clone();
+        diff.new_size = diff.old_size;
+        diff.boot.clear();
         assert_eq!(diff.short(), "unchanged");
     }
 

@@ -1,6 +1,7 @@
 //! What changes on a host from one system to another.
 
 pub mod closure;
+pub mod fleets;
 mod packages;
 mod system;
 

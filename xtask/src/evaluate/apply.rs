@@ -27,6 +27,8 @@ pub struct Wanted {
 /// What an evaluation says, in the order in which it happens.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
+// Taken apart the moment it is read; no two of them are ever kept.
+#[allow(clippy::large_enum_variant)]
 pub enum Event {
     Overview(Overview),
     /// What fails from here to the matching `Done` is this host's failure.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
 
-use super::apply::{self, Event, Overview, Wanted};
+use super::apply::{self, Event, HostEvaluation, Overview, Wanted};
 use super::error::{self, EvaluationError};
 use super::{kept, Fleet};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
-use crate::fleet::inventory::{Host, Inventory};
+use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 use crate::process::Output;
 
@@ -47,13 +47,12 @@ fn hosts_per_process(stage: Stage) -> usize {
     }
 }
 
-/// What one process found.
-#[derive(Default)]
-struct Found {
+/// What evaluations found.
+#[derive(Debug, Default)]
+pub struct Found {
     overview: Option<Overview>,
-    healthy: BTreeMap<HostName, Host>,
-    /// The host that ended the process.
-    failed: Option<(HostName, EvaluationError)>,
+    pub healthy: BTreeMap<HostName, HostEvaluation>,
+    pub failed: BTreeMap<HostName, EvaluationError>,
 }
 
 impl Fleet {
@@ -69,7 +68,7 @@ impl Fleet {
                 failed: BTreeMap::new(),
             });
         }
-        let survey = self.evaluate_all().await?;
+        let survey = self.evaluate_inventory().await?;
         // A failure may have had a passing cause, such as a full disk; only what worked is kept.
         if survey.failed.is_empty() {
             kept::write(&self.cache, "inventory", &fingerprint, &survey.inventory)?;
@@ -77,44 +76,55 @@ impl Fleet {
         Ok(survey)
     }
 
-    async fn evaluate_all(&self) -> Result<Survey> {
-        let size = hosts_per_process(self.stage);
-        let first = self.evaluate(apply::survey(size), &[]).await?;
-        let Some(overview) = first.overview.clone() else {
-            return Err(Failure::failed(format!(
-                "cannot evaluate {}: no answer from nix eval",
-                self.flake.reference
+    async fn evaluate_inventory(&self) -> Result<Survey> {
+        let first = apply::survey(hosts_per_process(self.stage));
+        let mut found = self.evaluate(&first, &[]).await?;
+        let overview = found.overview.take().ok_or_else(|| {
+            let reference = &self.flake.reference;
+            Failure::failed(format!(
+                "cannot evaluate {reference}: nix eval said nothing"
             ))
-            .into());
-        };
+        })?;
         if overview.hosts.is_empty() {
-            return Err(Failure::usage(format!(
-                "{} has no nixosConfigurations",
-                self.flake.reference
-            ))
-            .into());
+            let reference = &self.flake.reference;
+            let failure = Failure::usage(format!("{reference} has no nixosConfigurations"));
+            return Err(failure.into());
         }
-        let mut survey = Survey {
+        let mut rest = overview.hosts.clone();
+        rest.retain(|host| !found.knows(host));
+        let wanted = Wanted {
+            inventory: true,
+            ..Wanted::default()
+        };
+        found.add(self.evaluate_hosts(&rest, wanted).await?);
+        Ok(Survey {
             inventory: Inventory {
                 version: VERSION,
                 stage: overview.stage.unwrap_or(self.stage),
                 hosts_dir: overview.hosts_dir,
                 hermetic: overview.hermetic,
-                hosts: BTreeMap::new(),
+                hosts: found
+                    .healthy
+                    .into_iter()
+                    .filter_map(|(name, done)| Some((name, done.inventory?)))
+                    .collect(),
             },
-            failed: BTreeMap::new(),
-        };
-        survey.add(first);
+            failed: found.failed,
+        })
+    }
 
-        let rest: Vec<HostName> = overview
-            .hosts
-            .into_iter()
-            .filter(|host| !survey.knows(host))
+    /// Evaluates hosts in as many processes as there are cores, each host however many of the others fail.
+    ///
+    /// # Errors
+    /// If the flake fails as a whole.
+    pub async fn evaluate_hosts(&self, hosts: &[HostName], wanted: Wanted) -> Result<Found> {
+        let mut waiting: VecDeque<Vec<HostName>> = hosts
+            .chunks(hosts_per_process(self.stage))
+            .map(<[HostName]>::to_vec)
             .collect();
-        let mut waiting: VecDeque<Vec<HostName>> =
-            rest.chunks(size).map(<[HostName]>::to_vec).collect();
-        let mut running = tokio::task::JoinSet::new();
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut all = Found::default();
+        let mut running = tokio::task::JoinSet::new();
         loop {
             while running.len() < workers {
                 let Some(hosts) = waiting.pop_front() else {
@@ -122,76 +132,58 @@ impl Fleet {
                 };
                 let fleet = self.clone();
                 running.spawn(async move {
-                    let wanted = Wanted {
-                        inventory: true,
-                        ..Wanted::default()
-                    };
-                    let found = fleet
-                        .evaluate(apply::expression(&hosts, wanted), &hosts)
-                        .await;
+                    let expression = apply::expression(&hosts, wanted);
+                    let found = fleet.evaluate(&expression, &hosts).await;
                     (hosts, found)
                 });
             }
             let Some(done) = running.join_next().await else {
-                break;
+                return Ok(all);
             };
             let (mut hosts, found) = done?;
-            survey.add(found?);
-            hosts.retain(|host| !survey.knows(host));
+            all.add(found?);
+            // What came after a host that failed is asked again.
+            hosts.retain(|host| !all.knows(host));
             if !hosts.is_empty() {
                 waiting.push_back(hosts);
             }
         }
-        Ok(survey)
     }
 
-    /// Runs one evaluation. A failure that is one host's is part of what was found.
-    async fn evaluate(&self, expression: String, hosts: &[HostName]) -> Result<Found> {
+    /// Runs one process. A failure that is one host's is part of what was found; what comes after it is not.
+    async fn evaluate(&self, expression: &str, hosts: &[HostName]) -> Result<Found> {
         let mut found = Found::default();
         let mut begun: Option<HostName> = None;
         let output = self
             .nix
-            .evaluation(&self.flake, self.stage, &expression)
+            .evaluation(&self.flake, self.stage, expression)
             .stream(|line| match apply::event(line) {
                 Some(Event::Overview(overview)) => found.overview = Some(overview),
                 Some(Event::Begin(host)) => begun = Some(host),
                 Some(Event::Done(done)) => {
                     begun = None;
-                    if let Some(host) = done.inventory {
-                        found.healthy.insert(done.host, host);
-                    }
+                    found.healthy.insert(done.host.clone(), done);
                 }
                 Some(Event::Warning(_)) | None => (),
             })
             .await?;
-        if output.status.success() {
-            let silent = hosts.iter().find(|host| !found.healthy.contains_key(host));
-            return match silent {
-                // Never asked for again, else it would be asked for ever.
-                Some(host) => {
-                    found.failed = Some((host.clone(), self.error(&output)));
-                    Ok(found)
-                }
-                None => Ok(found),
-            };
-        }
-        match begun {
-            Some(host) => {
-                found.failed = Some((host, self.error(&output)));
-                Ok(found)
-            }
-            None => Err(Failure::failed(format!(
-                "cannot evaluate {}: {}",
-                self.flake.reference,
-                self.worded(&self.error(&output))
-            ))
-            .into()),
-        }
+        let error = || self.error(&output);
+        let culprit = if output.status.success() {
+            // A host that Nix said nothing of is never asked for again, else it would be asked for ever.
+            hosts.iter().find(|host| !found.knows(host)).cloned()
+        } else if begun.is_some() {
+            begun
+        } else {
+            let (reference, error) = (&self.flake.reference, self.worded(&error()));
+            return Err(Failure::failed(format!("cannot evaluate {reference}: {error}")).into());
+        };
+        found.failed.extend(culprit.map(|host| (host, error())));
+        Ok(found)
     }
 
     /// What went wrong, in the names of the fleet's own files.
     pub fn error(&self, output: &Output) -> EvaluationError {
-        let mut error = error::parse(&output.stderr, error::files_of(self.flake.root.as_deref()));
+        let mut error = error::parse(&output.stderr, error::files_of(self.folder()));
         if !output.stderr.lines().any(|line| line.starts_with("error:")) {
             error.message = format!("nix eval {}: {}", output.status, error.message);
         }
@@ -208,13 +200,13 @@ impl Fleet {
     }
 }
 
-impl Survey {
-    fn add(&mut self, found: Found) {
-        self.inventory.hosts.extend(found.healthy);
-        self.failed.extend(found.failed);
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.healthy.extend(other.healthy);
+        self.failed.extend(other.failed);
     }
 
     fn knows(&self, host: &HostName) -> bool {
-        self.inventory.hosts.contains_key(host) || self.failed.contains_key(host)
+        self.healthy.contains_key(host) || self.failed.contains_key(host)
     }
 }

@@ -7,6 +7,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{access, AccessFlags, Uid, User};
 
 use super::apt_sources::{self, Source};
+use crate::failure::Failure;
 
 /// The keys of Debian's archive, from the package debian-archive-keyring.
 pub const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -111,6 +112,22 @@ impl StoreAccess {
     pub fn usable(self) -> bool {
         matches!(self, Self::Writable | Self::Daemon)
     }
+}
+
+/// Makes the folders by which Nix knows that its store is under /nix. Without them, anybody but root gets a store in his
+/// home that only Nix itself can read.
+///
+/// # Errors
+/// Missing, if they cannot be made.
+pub fn lay_out_store() -> Result<(), Failure> {
+    if is_root() {
+        return Ok(());
+    }
+    for dir in ["/nix/store", "/nix/var/nix"] {
+        std::fs::create_dir_all(dir)
+            .map_err(|error| Failure::missing(format!("cannot create {dir}: {error}")))?;
+    }
+    Ok(())
 }
 
 /// Free space for this user on the disk that holds `path` or would hold it, in MiB.

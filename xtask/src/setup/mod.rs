@@ -85,7 +85,8 @@ fn check_store() -> Result<(), Failure> {
     let user = machine::user_name();
     let access = StoreAccess::find();
     let cause = match access {
-        StoreAccess::Writable | StoreAccess::Daemon => return Ok(()),
+        StoreAccess::Writable => return machine::lay_out_store(),
+        StoreAccess::Daemon => return Ok(()),
         StoreAccess::Absent => "there is no /nix, and only root can create it",
         StoreAccess::Foreign => "/nix belongs to somebody else, and no Nix daemon answers",
     };

@@ -154,7 +154,7 @@ pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
             "cannot check the signatures of Debian's packages: {} is not here",
             machine::DEBIAN_KEYRING
         ))
-        .try_next("sudo apt-get install debian-archive-keyring"));
+        .try_next(super::debian::command_line(&["debian-archive-keyring"])));
     }
     let tools = cache.tools();
     match machine::free_mib(&tools) {
@@ -198,9 +198,11 @@ async fn fetch(
     let plan = run_apt(apt.plan(&PACKAGES), &what, place, live, "setup: plan").await?;
     let plan = plan.text();
     let size = apt::archive_size(&plan).unwrap_or("an unknown size");
-    report::say(&format!(
-        "setup: fetching nix-bin and what it needs from {mirror} ({size})"
-    ));
+    if size != "0 B" {
+        report::say(&format!(
+            "setup: fetching nix-bin and what it needs from {mirror} ({size})"
+        ));
+    }
     run_apt(
         apt.download(&PACKAGES),
         &what,

@@ -231,10 +231,15 @@ async fn newer_nix(cache: &CacheDir) -> Result<Tool> {
         None => Found::Missing,
     };
     let purpose = "test: what reads Nix's output, with two versions";
-    let cure = "cargo xtask setup nix-newer".to_owned();
-    let mut tool = tool("nix-newer", NIX, found, purpose, cure);
-    if tool.state != State::Found && private_nix::possible(cache).is_ok() {
-        tool.state = State::OnDemand;
+    let mut tool = tool("nix-newer", NIX, found, purpose, String::new());
+    if tool.state != State::Found {
+        (tool.state, tool.cure) = match private_nix::possible(cache) {
+            Ok(()) => (
+                State::OnDemand,
+                Some("cargo xtask setup nix-newer".to_owned()),
+            ),
+            Err(failure) => (tool.state, Some(failure.to_string())),
+        };
     }
     Ok(tool)
 }

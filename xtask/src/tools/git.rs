@@ -188,6 +188,15 @@ impl Git {
             .await?;
         Ok(())
     }
+
+    /// Takes a path that may be known out of the index; the working tree stays as it is.
+    pub async fn forget(&self, path: &Path) -> Result<()> {
+        self.command(["rm", "--cached", "-r", "--quiet", "--ignore-unmatch", "--"])
+            .arg(path)
+            .success()
+            .await?;
+        Ok(())
+    }
 }
 
 fn parse_index(text: &str) -> Vec<Tracked> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::failure::Failure;
 use crate::fleet::flake::Flake;
 use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
@@ -84,6 +85,8 @@ impl Nix {
             .arg(flake.attribute("."))
             .args(flake.override_args())
             .args(["--apply", expression])
+            // Deep in a function Nix looks for signals only every few seconds, and an evaluation leaves nothing behind.
+            .grace(Duration::from_millis(500))
     }
 
     /// `nix flake check` without building anything.
@@ -131,11 +134,30 @@ impl Nix {
         let output = self
             .command(["flake", "metadata", "--json"])
             .args(QUICK)
-            .arg("--no-write-lock-file")
+            .args(flake.override_args())
             .arg(&flake.reference)
-            .success()
+            .capture()
             .await?;
+        if !output.status.success() {
+            let said = output.last_lines(1);
+            let said = said.trim_start().trim_start_matches("error: ");
+            let reference = &flake.reference;
+            return Err(
+                Failure::failed(format!("cannot read the flake {reference}: {said}")).into(),
+            );
+        }
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
+    }
+
+    /// Builds derivations for as long as somebody looks at them: nothing keeps the results from being collected.
+    pub fn build_unlinked<'a>(
+        &self,
+        derivations: impl IntoIterator<Item = &'a StorePath>,
+        stage: Stage,
+    ) -> Command {
+        self.command(["build", "--no-link", "--keep-going"])
+            .args(stage_args(stage))
+            .args(derivations.into_iter().map(|path| format!("{path}^out")))
     }
 
     /// What the store knows of a path and all that it refers to.
