@@ -1,4 +1,5 @@
 //! A small fleet in a git repository of its own, with a cache of its own.
+#![allow(dead_code)] // Each test program uses its own share of it.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -24,6 +25,20 @@ impl Fleet {
             fleet.write(path, text);
         }
         fleet
+    }
+
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
+    }
+
+    /// In the rehearsal stage, to be changed before it is started.
+    pub fn command(&self, nix: &Nix, args: &[&str]) -> Command {
+        let own = self.path().to_str().unwrap();
+        let mut command = command(self.cache.path(), nix);
+        command
+            .args(["--stage", "rehearsal", "--flake", own])
+            .args(args);
+        command
     }
 
     pub fn path(&self) -> &Path {
@@ -92,6 +107,10 @@ impl Fleet {
 
 /// xtask with this Nix on PATH, and no other.
 pub fn xtask(cache: &Path, nix: &Nix, args: &[&str]) -> Output {
+    command(cache, nix).args(args).output().unwrap()
+}
+
+fn command(cache: &Path, nix: &Nix) -> Command {
     let bin = cache.join("test-bin");
     std::fs::create_dir_all(&bin).unwrap();
     let link = bin.join("nix");
@@ -100,11 +119,9 @@ pub fn xtask(cache: &Path, nix: &Nix, args: &[&str]) -> Output {
     }
     std::os::unix::fs::symlink(&nix.program, &link).unwrap();
     let path = std::env::var("PATH").unwrap();
-    support::xtask(cache)
-        .args(args)
-        .env("PATH", format!("{}:{path}", bin.display()))
-        .output()
-        .unwrap()
+    let mut command = support::xtask(cache);
+    command.env("PATH", format!("{}:{path}", bin.display()));
+    command
 }
 
 fn git(dir: &Path, args: &[&str]) -> String {
