@@ -99,7 +99,11 @@ pub fn files_of(root: Option<&Path>) -> impl Fn(&str) -> Option<String> + '_ {
             }
         };
         let inside_text = inside.to_str().filter(|text| !text.is_empty())?;
-        root.join(inside).exists().then(|| inside_text.to_owned())
+        let there = root.join(inside);
+        if there.join("default.nix").is_file() {
+            return Some(format!("{inside_text}/default.nix"));
+        }
+        there.exists().then(|| inside_text.to_owned())
     }
 }
 

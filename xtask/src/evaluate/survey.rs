@@ -183,7 +183,7 @@ impl Fleet {
 
     /// What went wrong, in the names of the fleet's own files.
     pub fn error(&self, output: &Output) -> EvaluationError {
-        let mut error = error::parse(&output.stderr, error::files_of(self.flake.root.as_deref()));
+        let mut error = error::parse(&output.stderr, error::files_of(self.folder()));
         if !output.stderr.lines().any(|line| line.starts_with("error:")) {
             error.message = format!("nix eval {}: {}", output.status, error.message);
         }

@@ -9,7 +9,8 @@ pub fn text(diff: &FleetDiff) -> String {
     for (host, details) in details(diff) {
         text.push_str(&format!("\n{host}\n"));
         for line in details {
-            text.push_str(&format!("  {line}\n"));
+            text.push_str(format!("  {line}").trim_end());
+            text.push('\n');
         }
     }
     text
@@ -59,8 +60,9 @@ fn table(diff: &FleetDiff) -> Table {
             HostDiff::Removed { .. } => ("removed", String::new(), String::new(), ""),
             HostDiff::Unchanged { .. } => ("unchanged", String::new(), String::new(), ""),
             HostDiff::Failed { error } => {
-                let first = error.lines().next().unwrap_or_default();
-                ("failed", first.to_owned(), String::new(), "")
+                // `does not evaluate at HEAD: why`; why is told below the table.
+                let what = error.split(": ").next().unwrap_or_default();
+                ("failed", what.to_owned(), String::new(), "")
             }
             HostDiff::Changed { diff } => (
                 "changed",
@@ -79,11 +81,8 @@ fn table(diff: &FleetDiff) -> Table {
 fn details(diff: &FleetDiff) -> Vec<(String, Vec<String>)> {
     let lines = |host: &HostDiff| match host {
         HostDiff::Changed { diff } => Some(closure(diff)),
-        // A failure of one line is whole in the table.
-        HostDiff::Failed { error } if error.lines().count() > 1 => {
-            Some(error.lines().map(str::to_owned).collect())
-        }
-        _ => None,
+        HostDiff::Failed { error } => Some(error.lines().map(str::to_owned).collect()),
+        HostDiff::Added { .. } | HostDiff::Removed { .. } | HostDiff::Unchanged { .. } => None,
     };
     diff.hosts
         .iter()

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::failure::Failure;
 use crate::fleet::flake::Flake;
 use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
@@ -137,10 +138,18 @@ impl Nix {
         let output = self
             .command(["flake", "metadata", "--json"])
             .args(QUICK)
-            .arg("--no-write-lock-file")
+            .args(flake.override_args())
             .arg(&flake.reference)
-            .success()
+            .capture()
             .await?;
+        if !output.status.success() {
+            let said = output.last_lines(1);
+            let said = said.trim_start().trim_start_matches("error: ");
+            let reference = &flake.reference;
+            return Err(
+                Failure::failed(format!("cannot read the flake {reference}: {said}")).into(),
+            );
+        }
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
     }
 
