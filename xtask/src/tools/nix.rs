@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::fleet::flake::Flake;
 use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
