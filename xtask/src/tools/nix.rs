@@ -1,7 +1,7 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
 mod build;
-mod config;
+pub mod config;
 pub mod derivation;
 pub mod log;
 pub mod path_info;
@@ -125,6 +125,12 @@ impl Nix {
     /// `nix eval` of an expression on its own, answered in JSON.
     pub fn expression(&self, expression: &str) -> Command {
         self.question(["eval", "--json", "--expr", expression])
+    }
+
+    /// What can be built here or on a configured builder.
+    pub async fn capabilities(&self) -> Result<config::Capabilities> {
+        let output = self.question(["show-config", "--json"]).success().await?;
+        config::capabilities(&output.stdout, |file| std::fs::read_to_string(file).ok())
     }
 
     /// What is known of a flake without evaluating it.
