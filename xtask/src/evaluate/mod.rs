@@ -157,10 +157,7 @@ async fn read(
     };
     let (source, inputs) = match &location {
         Location::Remote(_) => {
-            let metadata = nix.metadata(&flake).await.map_err(|error| {
-                // That it cannot be read is the fault of who named it, or of the network.
-                Failure::usage(format!("{error:#}"))
-            })?;
+            let metadata = nix.metadata(&flake).await?;
             let identity = metadata.locked.nar_hash.unwrap_or_default();
             let mut source = Source::opaque(&identity);
             source.revision = metadata.revision;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::fleet::flake::Flake;
 use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
@@ -145,10 +145,15 @@ impl Nix {
         if !output.status.success() {
             let said = output.last_lines(1);
             let said = said.trim_start().trim_start_matches("error: ");
-            let reference = &flake.reference;
-            return Err(
-                Failure::failed(format!("cannot read the flake {reference}: {said}")).into(),
-            );
+            let message = format!("cannot read the flake {}: {said}", flake.reference);
+            // A server that answers says that the reference is wrong; one that does not says nothing of it.
+            let unreachable = said.contains("unable to download") && !said.contains("HTTP error");
+            let exit = if unreachable {
+                Exit::Missing
+            } else {
+                Exit::Usage
+            };
+            return Err(Failure::new(exit, message).into());
         }
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
     }
