@@ -51,6 +51,10 @@ pub struct Fleet {
 /// Usage, if there is no flake where `--flake` points; missing, if there is no Nix or the stage's inputs cannot be had.
 pub async fn open(global: &Global) -> Result<Fleet> {
     let location = locate::locate(global.flake.as_deref())?;
+    if matches!(location, Location::Git { .. }) {
+        // xtask asks it what changed, and Nix what is tracked.
+        setup::git(global).await?;
+    }
     let nix = setup::nix(global).await?;
     let cache = CacheDir::find()?;
     let mut fleet = read(nix, cache, location, None, global.stage).await?;
