@@ -19,6 +19,9 @@ struct Config {
     builders: Setting<String>,
 }
 
+/// The content of a file, if it is there.
+type ReadFile<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// A machine that builds: this one, or one that it hands builds to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Builder {
@@ -102,11 +105,7 @@ pub fn capabilities(json: &[u8], read: impl Fn(&str) -> Option<String>) -> Resul
 }
 
 /// `ssh://host aarch64-linux,armv7l-linux key jobs speed features mandatory; …`, or `@/etc/nix/machines`.
-fn parse_builders(
-    text: &str,
-    own_system: &str,
-    read: Option<&dyn Fn(&str) -> Option<String>>,
-) -> Vec<Builder> {
+fn parse_builders(text: &str, own_system: &str, read: Option<ReadFile>) -> Vec<Builder> {
     let mut builders = Vec::new();
     for line in text.split(['\n', ';']) {
         let line = line.split('#').next().unwrap_or_default().trim();
