@@ -5,14 +5,19 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::cli::{Fmt, Global};
-use crate::evaluate::locate::locate;
+use crate::evaluate::locate::{locate, Location};
 use crate::failure::{Exit, Failure};
 use crate::format::{examine, nix_files, of_the_flake, Formatting};
 use crate::report;
+use crate::setup;
 
 pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
     let files = if args.paths.is_empty() {
-        of_the_flake(&locate(global.flake.as_deref())?).await?
+        let location = locate(global.flake.as_deref())?;
+        if matches!(location, Location::Git { .. }) {
+            setup::git(global).await?;
+        }
+        of_the_flake(&location).await?
     } else {
         nix_files(&args.paths)?
     };

@@ -46,5 +46,11 @@ async fn add(global: &Global, args: &HostsAdd) -> Result<Exit> {
         added.file.display()
     ));
     report::say(&format!("then: cargo xtask build-all {}", args.name));
+    if fleet
+        .folder()
+        .is_some_and(|root| root.join("docs/hosts.md").is_file())
+    {
+        report::say("and:  cargo xtask hosts --format markdown > docs/hosts.md");
+    }
     Ok(Exit::Passed)
 }

@@ -36,7 +36,13 @@ pub async fn inputs(nix: &Nix, flake_nix: &str) -> Result<Lock> {
     let output = nix.expression(&expression).capture().await?;
     if !output.status.success() {
         let error = error::parse(&output.stderr, |_| None);
-        return Err(Failure::usage(format!("cannot read flake.nix: {}", error.message)).into());
+        // The text starts on the first line of the expression, so that lines are those of the file.
+        let line = error
+            .line
+            .map(|line| format!(":{line}"))
+            .unwrap_or_default();
+        let message = format!("cannot read flake.nix{line}: {}", error.message);
+        return Err(Failure::usage(message).into());
     }
     let declared: Declared = serde_json::from_slice(&output.stdout)?;
     Ok(Lock::declared(references(declared)))

@@ -183,7 +183,7 @@ fn is_excerpt(line: &str) -> bool {
 
 /// The text with the fleet's own files named as a person names them.
 fn shorten(text: &str, own: &impl Fn(&str) -> Option<String>) -> String {
-    let ends = |c: char| c.is_whitespace() || "'`\",;()[]{}".contains(c);
+    let ends = |c: char| c.is_whitespace() || "'`\",:;()[]{}".contains(c);
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(ends) {
         let path = word.trim_end_matches(ends);

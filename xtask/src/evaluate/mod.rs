@@ -51,6 +51,10 @@ pub struct Fleet {
 /// Usage, if there is no flake where `--flake` points; missing, if there is no Nix or the stage's inputs cannot be had.
 pub async fn open(global: &Global) -> Result<Fleet> {
     let location = locate::locate(global.flake.as_deref())?;
+    if matches!(location, Location::Git { .. }) {
+        // xtask asks it what changed, and Nix what is tracked.
+        setup::git(global).await?;
+    }
     let nix = setup::nix(global).await?;
     let cache = CacheDir::find()?;
     let mut fleet = read(nix, cache, location, None, global.stage).await?;
@@ -172,10 +176,7 @@ async fn read(
     };
     let (source, inputs) = match &location {
         Location::Remote(_) => {
-            let metadata = nix.metadata(&flake).await.map_err(|error| {
-                // That it cannot be read is the fault of who named it, or of the network.
-                Failure::usage(format!("{error:#}"))
-            })?;
+            let metadata = nix.metadata(&flake).await?;
             let identity = metadata.locked.nar_hash.unwrap_or_default();
             let mut source = Source::opaque(&identity);
             source.revision = metadata.revision;

@@ -238,7 +238,8 @@ async fn unreachable(
                 }
             }
             let reason = nix.cannot_reach(&server).await?;
-            remember(&file, reason.as_deref())?;
+            // Only to ask less often: a cache that cannot be written to is told of where it matters.
+            let _ = remember(&file, reason.as_deref());
             anyhow::Ok(reason)
         });
     }

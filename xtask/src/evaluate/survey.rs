@@ -12,6 +12,7 @@ use crate::fleet::host::HostName;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 use crate::process::Output;
+use crate::report;
 
 /// What a fleet says of its hosts, and which hosts do not evaluate.
 #[derive(Debug, Clone)]
@@ -71,7 +72,11 @@ impl Fleet {
         let survey = self.evaluate_inventory().await?;
         // A failure may have had a passing cause, such as a full disk; only what worked is kept.
         if survey.failed.is_empty() {
-            kept::write(&self.cache, "inventory", &fingerprint, &survey.inventory)?;
+            // Without a cache the answer is the same, only slower the next time.
+            let kept = kept::write(&self.cache, "inventory", &fingerprint, &survey.inventory);
+            if let Err(error) = kept {
+                report::say(&format!("warning: cannot keep the inventory: {error:#}"));
+            }
         }
         Ok(survey)
     }

@@ -78,6 +78,10 @@ async fn run(command: Command, what: &str, live: bool) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let talk = apt::talk(&output.stderr);
+    // What a package's own script says is on stdout, and the reason is often there.
+    let said = output.text();
+    let said: Vec<&str> = said.lines().collect();
+    let said = said[said.len().saturating_sub(5)..].join("\n");
+    let talk = format!("{said}\n{}", apt::talk(&output.stderr));
     Err(failed_step(what, Path::new("/"), &output, &talk).into())
 }

@@ -1,7 +1,7 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
 mod build;
-mod config;
+pub mod config;
 pub mod derivation;
 pub mod log;
 pub mod path_info;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::fleet::flake::Flake;
 use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
@@ -129,6 +129,12 @@ impl Nix {
         self.question(["eval", "--json", "--expr", expression])
     }
 
+    /// What can be built here or on a configured builder.
+    pub async fn capabilities(&self) -> Result<config::Capabilities> {
+        let output = self.question(["show-config", "--json"]).success().await?;
+        config::capabilities(&output.stdout, |file| std::fs::read_to_string(file).ok())
+    }
+
     /// What is known of a flake without evaluating it.
     pub async fn metadata(&self, flake: &Flake) -> Result<Metadata> {
         let output = self
@@ -141,10 +147,15 @@ impl Nix {
         if !output.status.success() {
             let said = output.last_lines(1);
             let said = said.trim_start().trim_start_matches("error: ");
-            let reference = &flake.reference;
-            return Err(
-                Failure::failed(format!("cannot read the flake {reference}: {said}")).into(),
-            );
+            let message = format!("cannot read the flake {}: {said}", flake.reference);
+            // A server that answers says that the reference is wrong; one that does not says nothing of it.
+            let unreachable = said.contains("unable to download") && !said.contains("HTTP error");
+            let exit = if unreachable {
+                Exit::Missing
+            } else {
+                Exit::Usage
+            };
+            return Err(Failure::new(exit, message).into());
         }
         serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::support::{self, Nix};
+use crate::support::{self, repository, transcript, Nix};
 
 pub struct Fleet {
     dir: TempDir,
@@ -143,3 +143,104 @@ fn git(dir: &Path, args: &[&str]) -> String {
         .trim_end()
         .to_owned()
 }
+
+/// A stranger's flake: hosts of a function of their own, inputs that nobody locked, nothing of Slipway.
+pub const STRANGER: &str = r#"{
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+  outputs =
+    { self, nixpkgs }:
+    {
+      nixosConfigurations = builtins.mapAttrs (
+        name: _:
+        nixpkgs.lib.nixosSystem {
+          modules = [
+            (./machines + "/${name}")
+            {
+              networking.hostName = name;
+              nixpkgs.hostPlatform = "x86_64-linux";
+              system.stateVersion = "26.05";
+              fileSystems."/" = {
+                device = "/dev/vda1";
+                fsType = "ext4";
+              };
+            }
+          ];
+        }
+      ) (builtins.readDir ./machines);
+      deploy.nodes.Web = {
+        hostname = "web.example.org";
+        sshUser = "admin";
+        profiles.system.user = "root";
+      };
+    };
+}
+"#;
+
+pub fn stranger(machines: &[(&str, &str)]) -> Fleet {
+    let fleet = Fleet::new(&[("flake.nix", STRANGER)]);
+    for (name, text) in machines {
+        fleet.write(&format!("machines/{name}/default.nix"), text);
+    }
+    fleet.commit();
+    fleet
+}
+
+/// Snapshots without what differs from run to run.
+pub fn with_filters(filters: &[(String, String)], assert: impl FnOnce()) {
+    let mut settings = insta::Settings::clone_current();
+    for (pattern, replacement) in filters {
+        settings.add_filter(pattern, replacement.as_str());
+    }
+    settings.bind(assert);
+}
+
+/// A fleet as somebody makes it who has Slipway as the only input.
+pub fn downstream() -> Fleet {
+    let flake = format!(
+        r#"{{
+  inputs.slipway.url = "git+file://{}";
+  outputs =
+    inputs:
+    inputs.slipway.lib.mkFleet {{
+      inherit inputs;
+      hosts = ./hosts;
+      modules = [ {{ homelab.common.enable = true; }} ];
+    }};
+}}
+"#,
+        repository().display()
+    );
+    let fleet = Fleet::new(&[
+        ("flake.nix", &flake),
+        (
+            "hosts/Web/default.nix",
+            "{\n  homelab = {\n    host.description = \"Web server\";\n    deploy.targetHost = \"10.0.0.1\";\n  };\n}\n",
+        ),
+        (
+            "hosts/Base/default.nix",
+            "# What others start from.\n{\n  homelab = {\n    host.description = \"Base\";\n    deploy.enable = false;\n  };\n}\n",
+        ),
+    ]);
+    fleet.commit();
+    fleet
+}
+
+/// The document that a command prints.
+pub fn document(output: &std::process::Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", transcript(output)))
+}
+
+/// Much of a host that `downstream` has, changed.
+pub const AFTER: &str = r#"{ pkgs, ... }:
+{
+  homelab.host.description = "Web server";
+  homelab.deploy.targetHost = "10.0.0.1";
+  environment.systemPackages = [ pkgs.git pkgs.curl ];
+  boot.kernelParams = [ "quiet" ];
+  systemd.services.new = { wantedBy = [ "multi-user.target" ]; serviceConfig.ExecStart = "/bin/true"; };
+  systemd.services.kept = { wantedBy = [ "multi-user.target" ]; serviceConfig.ExecStart = "/bin/false"; };
+  users.users.ann = { isNormalUser = true; extraGroups = [ "wheel" ]; home = "/home/annie"; };
+  users.users.cleo = { isNormalUser = true; };
+  security.sudo.extraRules = [ { users = [ "cleo" ]; commands = [ "ALL" ]; } ];
+}
+"#;
