@@ -64,17 +64,32 @@ pub async fn open(global: &Global) -> Result<Fleet> {
     Ok(fleet)
 }
 
+/// Another fleet on this machine, with the same Nix in the same stage.
+///
+/// # Errors
+/// Usage, if there is no flake.
+pub async fn open_folder(like: &Fleet, folder: &std::path::Path) -> Result<Fleet> {
+    let location = locate::locate(folder.to_str())?;
+    let choice = like.choice();
+    read(like.nix.clone(), like.cache.clone(), location, None, choice).await
+}
+
 impl Fleet {
+    /// The choice that leads to this stage again.
+    fn choice(&self) -> StageChoice {
+        match self.stage {
+            Stage::Nixos => StageChoice::Nixos,
+            Stage::Rehearsal => StageChoice::Rehearsal,
+        }
+    }
+
     /// The same fleet as it was at a revision, in the same stage.
     ///
     /// # Errors
     /// Usage, if there is no such revision, or no git repository that could have it.
     pub async fn at(&self, revision: &str) -> Result<Self> {
         let commit = self.commit(revision).await?;
-        let choice = match self.stage {
-            Stage::Nixos => StageChoice::Nixos,
-            Stage::Rehearsal => StageChoice::Rehearsal,
-        };
+        let choice = self.choice();
         let mut fleet = read(
             self.nix.clone(),
             self.cache.clone(),

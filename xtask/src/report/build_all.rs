@@ -59,7 +59,8 @@ fn change(host: &Host) -> [String; 3] {
 /// One line on all of it.
 pub fn summary(report: &Report) -> String {
     let all = report.hosts.len();
-    let mut parts = vec![format!("{} of {all} hosts built", report.built())];
+    let hosts = if all == 1 { "host" } else { "hosts" };
+    let mut parts = vec![format!("{} of {all} {hosts} built", report.built())];
     for (outcome, words) in [
         (Outcome::EvaluatedOnly, "evaluated only"),
         (Outcome::EvaluationFailed, "failed to evaluate"),

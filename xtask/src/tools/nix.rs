@@ -85,6 +85,8 @@ impl Nix {
             .arg(flake.attribute("."))
             .args(flake.override_args())
             .args(["--apply", expression])
+            // Deep in a function Nix looks for signals only every few seconds, and an evaluation leaves nothing behind.
+            .grace(Duration::from_millis(500))
     }
 
     /// `nix flake check` without building anything.

@@ -27,6 +27,20 @@ impl Fleet {
         fleet
     }
 
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
+    }
+
+    /// In the rehearsal stage, to be changed before it is started.
+    pub fn command(&self, nix: &Nix, args: &[&str]) -> Command {
+        let own = self.path().to_str().unwrap();
+        let mut command = command(self.cache.path(), nix);
+        command
+            .args(["--stage", "rehearsal", "--flake", own])
+            .args(args);
+        command
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -93,6 +107,10 @@ impl Fleet {
 
 /// xtask with this Nix on PATH, and no other.
 pub fn xtask(cache: &Path, nix: &Nix, args: &[&str]) -> Output {
+    command(cache, nix).args(args).output().unwrap()
+}
+
+fn command(cache: &Path, nix: &Nix) -> Command {
     let bin = cache.join("test-bin");
     std::fs::create_dir_all(&bin).unwrap();
     let link = bin.join("nix");
@@ -101,11 +119,9 @@ pub fn xtask(cache: &Path, nix: &Nix, args: &[&str]) -> Output {
     }
     std::os::unix::fs::symlink(&nix.program, &link).unwrap();
     let path = std::env::var("PATH").unwrap();
-    support::xtask(cache)
-        .args(args)
-        .env("PATH", format!("{}:{path}", bin.display()))
-        .output()
-        .unwrap()
+    let mut command = support::xtask(cache);
+    command.env("PATH", format!("{}:{path}", bin.display()));
+    command
 }
 
 fn git(dir: &Path, args: &[&str]) -> String {

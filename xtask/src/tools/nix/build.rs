@@ -33,6 +33,27 @@ impl Nix {
             .args(derivations.into_iter().map(|path| format!("{path}^out")))
     }
 
+    /// `nix build` as a person types it, for installables that are still to be added.
+    pub fn plain_build(&self, stage: Stage) -> Command {
+        self.command(["build", "--no-link"]).args(stage_args(stage))
+    }
+
+    /// A program that finds this Nix first on its PATH, configured as it is here.
+    pub fn for_children(&self, command: Command) -> Command {
+        let folder = self.program().parent().map(Path::to_owned);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = folder.into_iter().chain(std::env::split_paths(&path));
+        let command = match std::env::join_paths(folders) {
+            Ok(path) => command.env("PATH", path),
+            // Only a folder with a colon in its name cannot be on PATH at all.
+            Err(_) => command,
+        };
+        match self.conf_dir() {
+            Some(dir) => command.env("NIX_CONF_DIR", dir),
+            None => command,
+        }
+    }
+
     /// What the store knows of these paths, with their closures' sizes; nothing of a path that is not there.
     pub async fn closures(&self, paths: &[&StorePath]) -> Result<BTreeMap<StorePath, PathInfo>> {
         self.path_info(&["--closure-size"], paths).await
