@@ -248,22 +248,6 @@ impl Command {
         })
     }
 
-    /// Runs with the caller's terminal, in the caller's process group, for steps a person watches.
-    pub fn foreground(self) -> Result<Status> {
-        let shell = xshell::Shell::new().context("cannot read the current directory")?;
-        if let Some(cwd) = &self.cwd {
-            shell.change_dir(cwd);
-        }
-        let command = shell
-            .cmd(&self.program)
-            .args(&self.args)
-            .envs(self.env.iter().map(|(name, value)| (name, value)));
-        let status = std::process::Command::from(command)
-            .status()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
-        Ok(status_of(status))
-    }
-
     fn start(&self, out: Stdio) -> Result<(tokio::process::Child, Group)> {
         let mut command = tokio::process::Command::new(&self.program);
         command

@@ -56,8 +56,7 @@ pub async fn install(global: &Global, packages: &[&str], why: &str) -> Result<()
     }
     let names = packages.join(" ");
     report::say(&format!(
-        "setup: {why}: installing Debian's {names} on this machine (from {})",
-        machine::debian_mirror()
+        "setup: {why}: installing Debian's {names} on this machine, from its own apt sources"
     ));
     let what = format!("install Debian's {names}");
     let live = report::live(global.plain);

@@ -23,7 +23,7 @@ use found::Found;
 use machine::StoreAccess;
 use private_nix::Suite;
 
-const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org/download";
+const INSTALL_NIX: &str = "install Nix 2.26 or newer yourself: https://nixos.org/download";
 
 /// A Nix that is recent enough: the machine's own if there is one, else a private one, installed now unless forbidden.
 ///

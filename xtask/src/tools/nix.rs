@@ -70,9 +70,9 @@ impl Nix {
         }
     }
 
-    /// The value of a setting, on stdout. The command's name is the one that Nix 2.18 knows too.
+    /// The value of a setting, on stdout.
     pub fn setting(&self, name: &str) -> Command {
-        self.question(["show-config", name])
+        self.question(["config", "show", name])
     }
 
     /// `nix eval` of a function of the flake's outputs (`evaluate::apply`), without Nix's own cache of evaluations:
