@@ -71,6 +71,16 @@ impl Kept {
                 .any(|host| self.under(host, inventory, &own).is_some())
     }
 
+    /// Whether the fleet is most likely made of what it was: each host has its folder.
+    pub fn overview_is_likely(&self, source: &Source) -> bool {
+        let Some(dir) = &self.overview.hosts_dir else {
+            return false;
+        };
+        let folders: BTreeSet<&str> = source.folders(dir).collect();
+        let hosts = self.overview.hosts.iter().map(HostName::as_str);
+        self.overview.declared && folders == hosts.collect()
+    }
+
     /// Each host's last closure.
     pub fn last(&self) -> impl Iterator<Item = &StorePath> {
         self.hosts.values().filter_map(|list| list.first()?.out())

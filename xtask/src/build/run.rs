@@ -17,7 +17,7 @@ use super::reuse::{Kept, Reuse};
 use super::slots::{self, Start};
 use super::worker::{Id, Message, SHORT_TICK, TICK};
 use super::workers::{Ended, Workers};
-use crate::evaluate::apply::HostEvaluation;
+use crate::evaluate::apply::{HostEvaluation, Overview};
 use crate::evaluate::Fleet;
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
@@ -36,6 +36,14 @@ pub struct Request {
     pub roots: PathBuf,
 }
 
+/// How a run ends.
+#[derive(Debug)]
+pub enum Finished {
+    Done(Box<Done>),
+    /// The fleet is not made of what was assumed: nothing of this run counts.
+    Other(Overview),
+}
+
 /// What became of all hosts.
 #[derive(Debug)]
 pub struct Done {
@@ -51,6 +59,11 @@ pub struct Run {
     reuse: Reuse,
     live: Live,
     evaluations: Evaluations,
+    assumed: Option<Overview>,
+    /// A worker was told to say what the fleet is made of.
+    asked: bool,
+    /// What it said, if that is not what was assumed.
+    other: Option<Overview>,
     workers: Workers,
     builds: Builds,
     /// Evaluated, and not yet given to a build process.
@@ -72,7 +85,14 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(fleet: Fleet, request: Request, reuse: Reuse, live: Live) -> Self {
+    /// `assumed`: what the fleet is made of was true of an earlier tree, and is to be held against this one.
+    pub fn new(
+        fleet: Fleet,
+        request: Request,
+        reuse: Reuse,
+        live: Live,
+        assumed: Option<Overview>,
+    ) -> Self {
         let (tell, heard) = unbounded_channel();
         let to_evaluate: Vec<HostName> = (request.hosts.iter())
             .filter(|host| !reuse.holds(host))
@@ -80,6 +100,9 @@ impl Run {
             .collect();
         Self {
             evaluations: Evaluations::new(to_evaluate, request.memory.clone()),
+            assumed,
+            asked: false,
+            other: None,
             fleet,
             request,
             reuse,
@@ -105,14 +128,17 @@ impl Run {
     ///
     /// # Errors
     /// If the fleet as a whole cannot be evaluated, or Nix cannot be started.
-    pub async fn finish(mut self) -> Result<Done> {
+    pub async fn finish(mut self) -> Result<Finished> {
         let result = self.work().await;
         self.live.finish();
+        if let Some(overview) = self.other {
+            return Ok(Finished::Other(overview));
+        }
         result?;
         let sizes = (self.hosts.values())
             .filter_map(|row| Some((row.toplevel.clone()?, row.closure_size?)))
             .collect();
-        Ok(Done {
+        Ok(Finished::Done(Box::new(Done {
             evaluation: Evaluation {
                 evaluated: self.evaluated.len(),
                 workers: self.evaluations.memory.workers(),
@@ -121,7 +147,7 @@ impl Run {
             },
             kept: self.reuse.keep(&self.evaluated, &self.entries, &sizes),
             hosts: self.hosts,
-        })
+        })))
     }
 
     async fn work(&mut self) -> Result<()> {
@@ -131,6 +157,9 @@ impl Run {
         loop {
             if self.evaluations.is_done() {
                 self.settle().await?;
+            }
+            if self.other.is_some() {
+                return Ok(());
             }
             self.start_workers();
             let wait = self.start_builds();
@@ -183,7 +212,8 @@ impl Run {
     fn start_workers(&mut self) {
         while let Some(batch) = self.evaluations.next() {
             let id = self.id();
-            let task = self.workers.start(id, &self.fleet, batch);
+            let ask = self.assumed.is_some() && !std::mem::replace(&mut self.asked, true);
+            let task = self.workers.start(id, &self.fleet, batch, ask);
             self.tasks.spawn(task.run(self.tell.clone()));
         }
     }
@@ -227,6 +257,19 @@ impl Run {
             Message::WorkerSaid(id, event) => {
                 let memory = &mut self.evaluations.memory;
                 let said = self.workers.said(id, *event, memory);
+                if let Some(overview) = said.overview.map(|it| self.fleet.complete(it)) {
+                    if self
+                        .assumed
+                        .take()
+                        .is_some_and(|assumed| assumed != overview)
+                    {
+                        self.other = Some(overview);
+                        return Ok(());
+                    }
+                }
+                if let Some(seconds) = said.start {
+                    self.evaluations.saw_start(seconds);
+                }
                 if let Some(host) = said.begun {
                     self.live.doing(&host, Doing::Evaluating);
                 }
@@ -234,6 +277,7 @@ impl Run {
                     self.live.say(&format!("warning: {warning}"));
                 }
                 if let Some((evaluation, seconds)) = said.done {
+                    self.evaluations.saw_host(seconds);
                     let host = evaluation.host.clone();
                     if let Some(entry) = &evaluation.inventory {
                         self.entries.insert(host.clone(), entry.clone());
