@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::{Row, Verdict};
-use crate::evaluate::error::{files_of, parse};
 use crate::evaluate::Fleet;
 use crate::fleet::store_path::StorePath;
 use crate::tools::nix::config::Capabilities;
+use crate::tools::nix::error::{files_of, parse};
 
 const FUNCTION: &str = include_str!("checks.nix");
 
@@ -149,7 +149,7 @@ async fn build(fleet: &Fleet, checks: &BTreeMap<String, StorePath>) -> Result<Ve
     }
     let output = fleet
         .nix
-        .realise(checks.values(), fleet.stage)
+        .build_unlinked(checks.values(), fleet.stage)
         .capture()
         .await?;
     // Building them one by one would be slower; so the time is that of all of them.

@@ -3,7 +3,6 @@
 pub mod apply;
 mod declared;
 mod digest;
-pub mod error;
 pub mod kept;
 pub mod locate;
 mod probe;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use anyhow::Result;
 
 use super::apply::{self, Event, HostEvaluation, Overview, Wanted};
-use super::error::{self, EvaluationError};
 use super::{kept, Fleet};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
@@ -13,6 +12,7 @@ use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 use crate::process::Output;
 use crate::report;
+use crate::tools::nix::error::{self, EvaluationError};
 
 /// What a fleet says of its hosts, and which hosts do not evaluate.
 #[derive(Debug, Clone)]

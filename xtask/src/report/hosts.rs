@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::table::Table;
-use crate::evaluate::error::EvaluationError;
 use crate::evaluate::Survey;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::{Host, Inventory, Node};
 use crate::fleet::stage::Stage;
+use crate::tools::nix::error::EvaluationError;
 
 pub fn table(survey: &Survey) -> String {
     let mut table = Table::new(["host", "description", "system", "address", "wave", "checks"]);
