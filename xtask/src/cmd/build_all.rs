@@ -57,19 +57,7 @@ fn print(report: &Report, json: Option<&Path>) -> Result<()> {
     if !errors.is_empty() {
         report::say(errors.trim_end());
     }
-    let document = || anyhow::Ok(format!("{}\n", serde_json::to_string_pretty(report)?));
-    match json {
-        Some(file) if file == Path::new("-") => {
-            report::say(text.trim_end());
-            report::data(&document()?);
-        }
-        Some(file) => {
-            std::fs::write(file, document()?)
-                .with_context(|| format!("cannot write the report {}", file.display()))?;
-            report::data(&text);
-        }
-        None => report::data(&text),
-    }
+    report::data_and_document(&text, report, json)?;
     if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) {
         std::fs::File::options()
             .append(true)

@@ -17,7 +17,7 @@ pub async fn run(global: &Global, args: Diff) -> Result<Exit> {
     };
     let diff = fleets::compare(&old, &new, &args.hosts).await?;
     let text = if args.json {
-        report::diff::json(&diff)?
+        report::json(&diff)?
     } else if args.markdown {
         report::diff::markdown(&diff)
     } else {

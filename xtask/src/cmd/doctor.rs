@@ -11,7 +11,7 @@ use crate::setup::survey::Survey;
 pub async fn run(_global: &Global, args: Doctor) -> Result<Exit> {
     let survey = Survey::take(&CacheDir::find()?).await?;
     if args.json {
-        report::data(&format!("{}\n", serde_json::to_string_pretty(&survey)?));
+        report::data(&report::json(&survey)?);
     } else {
         report::data(&report::doctor::render(&survey));
     }

@@ -1,6 +1,7 @@
 //! What was checked, as a person reads it.
 
-use super::table::{seconds, Table};
+use super::table::Table;
+use super::words::seconds;
 use crate::check::{Report, Verdict};
 
 pub fn render(report: &Report) -> String {

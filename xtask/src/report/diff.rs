@@ -1,7 +1,8 @@
 //! What changes between two revisions, as a person reads it: one table, and the details of each host.
 
-use super::table::{bytes, Table};
-use crate::diff::closure::{signed_bytes, Changes, ClosureDiff, LineChanges, PackageStatus};
+use super::table::Table;
+use super::words::{bytes, signed_bytes};
+use crate::diff::closure::{Changes, ClosureDiff, LineChanges, PackageStatus};
 use crate::diff::fleets::{FleetDiff, HostDiff, Side};
 
 pub fn text(diff: &FleetDiff) -> String {
@@ -31,14 +32,6 @@ pub fn markdown(diff: &FleetDiff) -> String {
         ));
     }
     text
-}
-
-/// Schema: docs/json/diff.schema.json.
-///
-/// # Errors
-/// Never, with string keys.
-pub fn json(diff: &FleetDiff) -> serde_json::Result<String> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(diff)?))
 }
 
 fn side(side: &Side) -> String {
@@ -209,6 +202,6 @@ mod tests {
 
     #[test]
     fn the_document_is_stable() {
-        insta::assert_snapshot!(json(&fleet()).unwrap());
+        insta::assert_snapshot!(crate::report::json(&fleet()).unwrap());
     }
 }

@@ -8,8 +8,13 @@ pub mod hosts;
 pub mod live;
 pub mod progress;
 pub mod table;
+pub mod words;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
 
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::{self, Exit};
@@ -51,6 +56,34 @@ pub fn say(line: &str) {
 pub fn data(text: &str) {
     // `xtask hosts | head -1` closes the pipe early; the exit code is the command's all the same.
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// A value as one JSON document, ending in a line feed.
+///
+/// # Errors
+/// If it cannot be told in JSON, as with keys that are no strings.
+pub fn json(value: &impl Serialize) -> Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Prints the text, and writes the document to `file` if one is wanted; `-` is stdout, and the text is talk then.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn data_and_document(text: &str, value: &impl Serialize, file: Option<&Path>) -> Result<()> {
+    match file {
+        Some(file) if file == Path::new("-") => {
+            say(text.trim_end());
+            data(&json(value)?);
+        }
+        Some(file) => {
+            std::fs::write(file, json(value)?)
+                .with_context(|| format!("cannot write the report {}", file.display()))?;
+            data(text);
+        }
+        None => data(text),
+    }
+    Ok(())
 }
 
 /// Whether live lines make sense: a person watches stderr.
