@@ -56,12 +56,19 @@ struct Bench {
     generated: Generated,
     /// The generated fleet as xtask opens it: its inputs' overrides go for every contender.
     fleet: Fleet,
+    /// Builds at the same time, the same for all.
+    jobs: u32,
 }
 
 impl Bench {
     async fn new(slipway: &Fleet, generated: Generated) -> Result<Self> {
         let fleet = evaluate::open_folder(slipway, &generated.folder()).await?;
-        Ok(Self { generated, fleet })
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            generated,
+            fleet,
+            jobs: u32::try_from(cores).unwrap_or(1),
+        })
     }
 
     async fn run(mut self, kind: Kind, size: u16, runs: u16) -> Result<Vec<Figures>> {
@@ -124,6 +131,7 @@ impl Bench {
             .arg(self.fleet.stage.to_string())
             .arg("--flake")
             .arg(self.generated.folder())
+            .args(["--jobs", &self.jobs.to_string()])
             .arg("--json")
             .arg(report)
             .env("SLIPWAY_CACHE", self.generated.work().join("slipway"));
@@ -139,7 +147,7 @@ impl Bench {
         let command = self
             .fleet
             .nix
-            .plain_build(self.fleet.stage)
+            .plain_build(self.fleet.stage, self.jobs)
             .args(override_args(flake))
             .args(installables);
         self.own_caches(command, "nix")

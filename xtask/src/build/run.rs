@@ -197,9 +197,10 @@ impl Run {
             match slots::start(situation) {
                 Start::WhenFree => return LONG,
                 Start::After(wait) => return wait,
-                Start::Now(jobs) => {
+                Start::Now { hosts, jobs } => {
                     let id = self.id();
-                    let hosts = std::mem::take(&mut self.ready);
+                    let hosts = self.ready.drain(..hosts.min(self.ready.len()));
+                    let hosts: Vec<HostName> = hosts.collect();
                     let toplevels = hosts
                         .into_iter()
                         .filter_map(|host| {

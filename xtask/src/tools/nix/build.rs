@@ -45,8 +45,10 @@ impl Nix {
     }
 
     /// `nix build` as a person types it, for installables that are still to be added.
-    pub fn plain_build(&self, stage: Stage) -> Command {
-        self.command(["build", "--no-link"]).args(stage_args(stage))
+    pub fn plain_build(&self, stage: Stage, jobs: u32) -> Command {
+        self.command(["build", "--no-link", "--max-jobs"])
+            .arg(jobs.to_string())
+            .args(stage_args(stage))
     }
 
     /// A program that finds this Nix first on its PATH, configured as it is here.
