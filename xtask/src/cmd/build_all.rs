@@ -50,10 +50,10 @@ fn default_memory() -> u64 {
 fn print(report: &Report, json: Option<&Path>) -> Result<()> {
     let text = format!(
         "{}{}\n",
-        report::build_all::table(report).text(),
-        report::build_all::summary(report)
+        build::render::table(report).text(),
+        build::render::summary(report)
     );
-    let errors = report::build_all::errors(report);
+    let errors = build::render::errors(report);
     if !errors.is_empty() {
         report::say(errors.trim_end());
     }
@@ -63,9 +63,7 @@ fn print(report: &Report, json: Option<&Path>) -> Result<()> {
             .append(true)
             .create(true)
             .open(&file)
-            .and_then(|mut summary| {
-                summary.write_all(report::build_all::markdown(report).as_bytes())
-            })
+            .and_then(|mut summary| summary.write_all(build::render::markdown(report).as_bytes()))
             .with_context(|| format!("cannot write the job summary {}", file.display()))?;
     }
     Ok(())

@@ -14,7 +14,7 @@ pub async fn run(global: &Global, args: Check) -> Result<Exit> {
     if args.json {
         report::data(&report::json(&report)?);
     } else {
-        report::data(&report::check::render(&report));
+        report::data(&check::render::text(&report));
     }
     Ok(if report.passed {
         Exit::Passed

@@ -6,6 +6,7 @@ use crate::cache_dir::CacheDir;
 use crate::cli::{Doctor, Global};
 use crate::failure::Exit;
 use crate::report;
+use crate::setup::render;
 use crate::setup::survey::Survey;
 
 pub async fn run(_global: &Global, args: Doctor) -> Result<Exit> {
@@ -13,7 +14,7 @@ pub async fn run(_global: &Global, args: Doctor) -> Result<Exit> {
     if args.json {
         report::data(&report::json(&survey)?);
     } else {
-        report::data(&report::doctor::render(&survey));
+        report::data(&render::doctor(&survey));
     }
     Ok(if survey.can_build() {
         Exit::Passed

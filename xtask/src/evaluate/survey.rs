@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::apply::{self, Event, HostEvaluation, Overview, Wanted};
 use super::{kept, Fleet};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
@@ -184,6 +184,21 @@ impl Fleet {
         };
         found.failed.extend(culprit.map(|host| (host, error())));
         Ok(found)
+    }
+
+    /// Says in full why hosts do not evaluate; an exit code that tells whether there are such hosts.
+    pub fn tell_failures(&self, survey: &Survey) -> Exit {
+        for (host, error) in &survey.failed {
+            report::say(&format!(
+                "error: host {host} does not evaluate: {}",
+                self.worded(error)
+            ));
+        }
+        if survey.failed.is_empty() {
+            Exit::Passed
+        } else {
+            Exit::Failed
+        }
     }
 
     /// What went wrong, in the names of the fleet's own files.

@@ -7,6 +7,7 @@ mod install;
 mod machine;
 mod private_nix;
 mod programs;
+pub mod render;
 pub mod survey;
 
 pub use debian::install as debian_packages;

@@ -1,8 +1,8 @@
 //! The report of `build-all`: a table for a person, the same as Markdown, and each failure with its log.
 
-use super::table::Table;
-use super::words::{bytes, counted, seconds};
-use crate::build::outcome::{Host, Outcome, Report};
+use super::outcome::{Host, Outcome, Report};
+use crate::report::table::Table;
+use crate::report::words::{bytes, counted, seconds};
 
 /// What became of every host, a row each.
 pub fn table(report: &Report) -> Table {

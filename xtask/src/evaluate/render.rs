@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::table::Table;
-use crate::evaluate::Survey;
+use super::Survey;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::{Host, Inventory, Node};
 use crate::fleet::stage::Stage;
+use crate::report::table::Table;
 use crate::tools::nix::error::EvaluationError;
 
 pub fn table(survey: &Survey) -> String {

@@ -1,9 +1,9 @@
 //! What changes between two revisions, as a person reads it: one table, and the details of each host.
 
-use super::table::Table;
-use super::words::{bytes, signed_bytes};
-use crate::diff::closure::{Changes, ClosureDiff, LineChanges, PackageStatus};
-use crate::diff::fleets::{FleetDiff, HostDiff, Side};
+use super::closure::{Changes, ClosureDiff, LineChanges, PackageStatus};
+use super::fleets::{FleetDiff, HostDiff, Side};
+use crate::report::table::Table;
+use crate::report::words::{bytes, signed_bytes};
 
 pub fn text(diff: &FleetDiff) -> String {
     let mut text = table(diff).text();
