@@ -86,12 +86,7 @@ pub struct Output {
 impl Output {
     /// The last `count` lines of stderr that are not empty.
     pub fn last_lines(&self, count: usize) -> String {
-        let lines: Vec<&str> = self
-            .stderr
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        lines[lines.len().saturating_sub(count)..].join("\n")
+        last_lines(&self.stderr, count)
     }
 
     /// Stdout as text without the last line feed.
@@ -100,6 +95,15 @@ impl Output {
             .trim_end_matches('\n')
             .to_owned()
     }
+}
+
+/// The last `count` lines of a text that are not empty.
+pub fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 impl Command {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::build::outcome::Evaluation;
-use crate::report::table::{bytes, Table};
+use crate::report::table::Table;
+use crate::report::words::bytes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]

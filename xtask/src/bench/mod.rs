@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use crate::evaluate::{self, Fleet};
 use crate::process::Command;
 use crate::report;
+use crate::tools::nix::override_args;
 
 use figures::{Contender, Figures, Phase, Sample};
 use fleet::{Generated, Kind};
@@ -147,7 +148,7 @@ impl Bench {
             .fleet
             .nix
             .plain_build(self.fleet.stage, self.jobs)
-            .args(flake.override_args())
+            .args(override_args(flake))
             .args(installables);
         self.own_caches(command, "nix")
     }

@@ -10,6 +10,7 @@ pub mod memory;
 pub mod outcome;
 mod progress;
 mod provenance;
+pub mod render;
 mod reuse;
 mod roots;
 mod run;

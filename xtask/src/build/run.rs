@@ -369,7 +369,7 @@ impl Run {
         }
         let systems = match self.systems.take() {
             Some(systems) => systems,
-            None => self.fleet.nix.systems().await?,
+            None => self.fleet.nix.capabilities().await?.systems(),
         };
         let found = systems.contains(system);
         self.systems = Some(systems);

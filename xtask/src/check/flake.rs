@@ -6,10 +6,12 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::{Row, Verdict};
-use crate::evaluate::error::{files_of, parse};
 use crate::evaluate::Fleet;
 use crate::fleet::store_path::StorePath;
+use crate::process::last_lines;
+use crate::report::words::counted;
 use crate::tools::nix::config::Capabilities;
+use crate::tools::nix::error::{files_of, parse};
 
 const FUNCTION: &str = include_str!("checks.nix");
 
@@ -72,15 +74,10 @@ pub async fn checks(fleet: &Fleet, machine: &Capabilities) -> Result<Vec<Row>> {
         let why = machine
             .lack(system, &BTreeSet::new())
             .unwrap_or_else(|| format!("checked on a machine with {system}"));
-        let name = format!("{} ({system})", plural(names.len()));
+        let name = format!("{} ({system})", counted(names.len(), "check"));
         rows.push(Row::at_once(&name, Verdict::NotBuilt(why)));
     }
     Ok(rows)
-}
-
-fn plural(count: usize) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} check{s}")
 }
 
 /// All checks in one evaluation; if one of them fails to evaluate, each on its own, so that the others still count.
@@ -149,7 +146,7 @@ async fn build(fleet: &Fleet, checks: &BTreeMap<String, StorePath>) -> Result<Ve
     }
     let output = fleet
         .nix
-        .realise(checks.values(), fleet.stage)
+        .build_unlinked(checks.values(), fleet.stage)
         .capture()
         .await?;
     // Building them one by one would be slower; so the time is that of all of them.
@@ -176,11 +173,7 @@ async fn why(fleet: &Fleet, drv: &StorePath, stderr: &str) -> Result<String> {
     } else {
         stderr.to_owned()
     };
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+    Ok(last_lines(&text, LINES))
 }
 
 #[cfg(test)]

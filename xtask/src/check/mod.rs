@@ -2,6 +2,7 @@
 
 mod flake;
 mod lints;
+pub mod render;
 
 pub use lints::row as lint;
 

@@ -1,8 +1,6 @@
 //! `cargo xtask bench`.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::bench::{self, figures, Options};
 use crate::cli::{Bench, BenchBuildAll, BenchCommand, Global};
@@ -25,18 +23,6 @@ async fn build_all(global: &Global, args: BenchBuildAll) -> Result<Exit> {
     };
     let figures = bench::build_all(&slipway, &options).await?;
     let table = figures::table(&figures).text();
-    let document = format!("{}\n", serde_json::to_string_pretty(&figures)?);
-    match args.json.as_deref() {
-        Some(file) if file == Path::new("-") => {
-            report::say(table.trim_end());
-            report::data(&document);
-        }
-        Some(file) => {
-            std::fs::write(file, document)
-                .with_context(|| format!("cannot write the figures {}", file.display()))?;
-            report::data(&table);
-        }
-        None => report::data(&table),
-    }
+    report::data_and_document(&table, &figures, args.json.as_deref())?;
     Ok(Exit::Passed)
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::error;
 use crate::failure::Failure;
 use crate::fleet::lock::{Lock, Reference};
-use crate::tools::nix::Nix;
+use crate::tools::nix::{error, Nix};
 
 /// What a flake.nix says of its inputs; an argument of `outputs` that is not declared is an indirect reference.
 #[derive(Debug, Default, Deserialize)]

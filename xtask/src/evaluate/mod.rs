@@ -3,10 +3,10 @@
 pub mod apply;
 mod declared;
 mod digest;
-pub mod error;
 pub mod kept;
 pub mod locate;
 mod probe;
+pub mod render;
 pub mod source;
 mod stand_in;
 mod survey;

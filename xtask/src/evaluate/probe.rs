@@ -147,13 +147,10 @@ async fn missing<'a>(nix: &Nix, inputs: &[&'a Input]) -> Result<Vec<&'a Input>> 
     }
     // A path that an interrupted fetch left behind is there without being valid.
     let paths: BTreeSet<&StorePath> = present.iter().map(|(_, path)| path).collect();
-    if !paths.is_empty() && !nix.are_valid(paths).await? {
-        for (input, path) in &present {
-            if !nix.are_valid([path]).await? {
-                missing.push(*input);
-            }
-        }
-    }
+    let paths: Vec<&StorePath> = paths.into_iter().collect();
+    let valid = nix.valid(&paths).await?;
+    let broken = present.iter().filter(|(_, path)| !valid.contains(path));
+    missing.extend(broken.map(|(input, _)| *input));
     Ok(missing)
 }
 

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use anyhow::Result;
 
 use super::apply::{self, Event, HostEvaluation, Overview, Wanted};
-use super::error::{self, EvaluationError};
 use super::{kept, Fleet};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 use crate::process::Output;
 use crate::report;
+use crate::tools::nix::error::{self, EvaluationError};
 
 /// What a fleet says of its hosts, and which hosts do not evaluate.
 #[derive(Debug, Clone)]
@@ -184,6 +184,21 @@ impl Fleet {
         };
         found.failed.extend(culprit.map(|host| (host, error())));
         Ok(found)
+    }
+
+    /// Says in full why hosts do not evaluate; an exit code that tells whether there are such hosts.
+    pub fn tell_failures(&self, survey: &Survey) -> Exit {
+        for (host, error) in &survey.failed {
+            report::say(&format!(
+                "error: host {host} does not evaluate: {}",
+                self.worded(error)
+            ));
+        }
+        if survey.failed.is_empty() {
+            Exit::Passed
+        } else {
+            Exit::Failed
+        }
     }
 
     /// What went wrong, in the names of the fleet's own files.

@@ -8,7 +8,7 @@ use super::install::failed_step;
 use super::machine;
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::process::Command;
+use crate::process::{last_lines, Command};
 use crate::report::{self, progress::Progress};
 use crate::tools::apt;
 
@@ -78,9 +78,7 @@ async fn run(command: Command, what: &str, live: bool) -> Result<()> {
         return Ok(());
     }
     // What a package's own script says is on stdout, and the reason is often there.
-    let said = output.text();
-    let said: Vec<&str> = said.lines().collect();
-    let said = said[said.len().saturating_sub(5)..].join("\n");
+    let said = last_lines(&output.text(), 5);
     let talk = format!("{said}\n{}", apt::talk(&output.stderr));
     Err(failed_step(what, Path::new("/"), &output, &talk).into())
 }

@@ -7,6 +7,7 @@ mod install;
 mod machine;
 mod private_nix;
 mod programs;
+pub mod render;
 pub mod survey;
 
 pub use debian::install as debian_packages;
@@ -32,7 +33,7 @@ const INSTALL_NIX: &str = "install Nix 2.26 or newer yourself: https://nixos.org
 pub async fn nix(global: &Global) -> Result<Nix> {
     let own = found::NIX.find().await?;
     if let Found::Good(program, _) = own {
-        let nix = Nix::new(program, None);
+        let nix = Nix::of_the_machine(program);
         check_store()?;
         return without_missing_build_users(nix).await;
     }

@@ -61,7 +61,7 @@ pub fn installed(cache: &CacheDir, suite: Suite) -> Result<Option<Nix>> {
     match program(cache, suite) {
         Some(program) => {
             let conf_dir = configured(&cache.tool(suite.tool()))?;
-            Ok(Some(Nix::new(program, Some(conf_dir))))
+            Ok(Some(Nix::private(program, conf_dir)))
         }
         None => Ok(None),
     }

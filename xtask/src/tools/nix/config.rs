@@ -142,14 +142,6 @@ fn parse_builder(line: &str, own_system: &str) -> Builder {
     }
 }
 
-/// The systems that are built here or on a configured builder. `read` gives the content of a machines file.
-///
-/// # Errors
-/// If `json` is no configuration.
-pub fn systems(json: &[u8], read: impl Fn(&str) -> Option<String>) -> Result<BTreeSet<String>> {
-    Ok(capabilities(json, read)?.systems())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

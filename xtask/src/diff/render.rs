@@ -1,8 +1,9 @@
 //! What changes between two revisions, as a person reads it: one table, and the details of each host.
 
-use super::table::{bytes, Table};
-use crate::diff::closure::{signed_bytes, Changes, ClosureDiff, LineChanges, PackageStatus};
-use crate::diff::fleets::{FleetDiff, HostDiff, Side};
+use super::closure::{Changes, ClosureDiff, LineChanges, PackageStatus};
+use super::fleets::{FleetDiff, HostDiff, Side};
+use crate::report::table::Table;
+use crate::report::words::{bytes, signed_bytes};
 
 pub fn text(diff: &FleetDiff) -> String {
     let mut text = table(diff).text();
@@ -31,14 +32,6 @@ pub fn markdown(diff: &FleetDiff) -> String {
         ));
     }
     text
-}
-
-/// Schema: docs/json/diff.schema.json.
-///
-/// # Errors
-/// Never, with string keys.
-pub fn json(diff: &FleetDiff) -> serde_json::Result<String> {
-    Ok(format!("{}\n", serde_json::to_string_pretty(diff)?))
 }
 
 fn side(side: &Side) -> String {
@@ -209,6 +202,6 @@ mod tests {
 
     #[test]
     fn the_document_is_stable() {
-        insta::assert_snapshot!(json(&fleet()).unwrap());
+        insta::assert_snapshot!(crate::report::json(&fleet()).unwrap());
     }
 }
