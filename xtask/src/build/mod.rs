@@ -4,6 +4,7 @@ mod builds;
 mod compare;
 mod evaluations;
 mod failures;
+mod guard;
 mod isolation;
 mod keep;
 pub mod memory;
@@ -11,6 +12,7 @@ pub mod outcome;
 mod progress;
 mod provenance;
 pub mod render;
+mod request;
 mod reuse;
 mod roots;
 mod run;
@@ -34,8 +36,9 @@ use crate::report::live::Live;
 
 use memory::Memory;
 use outcome::{Evaluation, Host, Report};
+use request::{Finished, Request};
 use reuse::{Kept, Reuse};
-use run::{Finished, Request, Run};
+use run::Run;
 
 /// How hosts are built.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! The coordinator: starts workers and builds as `evaluations` and `slots` say, and keeps what becomes of each host.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -11,47 +10,19 @@ use tokio::task::JoinSet;
 use super::builds::Builds;
 use super::evaluations::{Evaluations, Verdict};
 use super::failures;
-use super::memory::Memory;
+use super::guard::Guard;
 use super::outcome::{Error, Evaluation, Host, Outcome};
-use super::reuse::{Kept, Reuse};
+use super::request::{Done, Finished, Request};
+use super::reuse::Reuse;
 use super::slots::{self, Start};
-use super::worker::{Id, Message, SHORT_TICK, TICK};
+use super::worker::{Id, Message};
 use super::workers::{Ended, Workers};
 use crate::evaluate::apply::{HostEvaluation, Overview};
 use crate::evaluate::Fleet;
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory;
-use crate::process::usage;
 use crate::report::live::{Doing, Live};
-
-/// What is to be done, and with how much.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// In the order of the report.
-    pub hosts: Vec<HostName>,
-    pub jobs: u32,
-    pub memory: Memory,
-    /// Where the links are made that keep the closures from being collected.
-    pub roots: PathBuf,
-}
-
-/// How a run ends.
-#[derive(Debug)]
-pub enum Finished {
-    Done(Box<Done>),
-    /// The fleet is not made of what was assumed: nothing of this run counts.
-    Other(Overview),
-}
-
-/// What became of all hosts.
-#[derive(Debug)]
-pub struct Done {
-    pub hosts: BTreeMap<HostName, Host>,
-    pub evaluation: Evaluation,
-    /// For the next run.
-    pub kept: Kept,
-}
 
 pub struct Run {
     fleet: Fleet,
@@ -73,10 +44,7 @@ pub struct Run {
     entries: BTreeMap<HostName, inventory::Host>,
     hosts: BTreeMap<HostName, Host>,
     systems: Option<BTreeSet<String>>,
-    /// Bytes that all workers have resident, when they were last looked at and at most.
-    resident: u64,
-    looked: Instant,
-    peak: u64,
+    guard: Guard,
     next_id: Id,
     tell: UnboundedSender<Message>,
     heard: UnboundedReceiver<Message>,
@@ -114,9 +82,7 @@ impl Run {
             entries: BTreeMap::new(),
             hosts: BTreeMap::new(),
             systems: None,
-            resident: 0,
-            looked: Instant::now(),
-            peak: 0,
+            guard: Guard::default(),
             next_id: 0,
             tell,
             heard,
@@ -143,7 +109,7 @@ impl Run {
                 evaluated: self.evaluated.len(),
                 workers: self.evaluations.memory.workers(),
                 budget: self.evaluations.memory.budget(),
-                peak: self.peak,
+                peak: self.guard.peak(),
             },
             kept: self.reuse.keep(&self.evaluated, &self.entries, &sizes),
             hosts: self.hosts,
@@ -171,10 +137,8 @@ impl Run {
             }
             let wait = if self.workers.is_empty() {
                 wait
-            } else if self.evaluations.memory.is_near(self.resident) {
-                wait.min(SHORT_TICK)
             } else {
-                wait.min(TICK)
+                wait.min(self.guard.tick(&self.evaluations.memory))
             };
             // Whatever happens, we look again after a while: nothing is lost by an event that never comes.
             match tokio::time::timeout(wait, self.heard.recv()).await {
@@ -182,7 +146,8 @@ impl Run {
                 Ok(None) => anyhow::bail!("the build's tasks are gone"),
                 Err(_) => (),
             }
-            self.guard_memory();
+            self.guard
+                .look(&mut self.workers, &mut self.evaluations.memory);
         }
     }
 
@@ -399,30 +364,6 @@ impl Run {
         let news = row.outcome != Outcome::AlreadyBuilt || row.evaluation_seconds.is_some();
         self.live.done(&row.host, news.then_some(&words), good);
         self.hosts.insert(row.host.clone(), row);
-    }
-
-    /// The heap's limit bounds most of a worker's memory, and this bounds the rest.
-    fn guard_memory(&mut self) {
-        // Every line that a worker or a build prints leads here.
-        if self.looked.elapsed() < SHORT_TICK || self.workers.is_empty() {
-            return;
-        }
-        self.looked = Instant::now();
-        let resident: BTreeMap<Id, u64> = (self.workers.pids())
-            .filter_map(|(id, pid)| Some((id, usage::resident(pid)?)))
-            .collect();
-        let sum: u64 = resident.values().sum();
-        self.peak = self.peak.max(sum);
-        let memory = &mut self.evaluations.memory;
-        for (&id, &bytes) in &resident {
-            self.workers.saw(id, bytes, memory);
-        }
-        let before = std::mem::replace(&mut self.resident, sum);
-        if memory.will_exceed(before, sum) {
-            if let Some((&largest, _)) = resident.iter().max_by_key(|(_, bytes)| **bytes) {
-                self.workers.give_up(largest);
-            }
-        }
     }
 
     fn id(&mut self) -> Id {
