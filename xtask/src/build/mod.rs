@@ -5,7 +5,6 @@ mod compare;
 mod evaluations;
 mod failures;
 mod guard;
-mod isolation;
 mod keep;
 pub mod memory;
 pub mod outcome;
@@ -106,7 +105,6 @@ struct Pass<'a> {
     fleet: &'a Fleet,
     name: Fingerprint,
     before: Option<Kept>,
-    isolated: bool,
     overview: Overview,
     /// The overview is an earlier tree's.
     assumed: bool,
@@ -127,13 +125,8 @@ impl<'a> Pass<'a> {
             kept::read(&fleet.cache, KIND, &name)
         };
         let same = before.as_ref().is_some_and(|it| it.is_same(&fleet.source));
-        // Reads the hosts' files, and matters only where some of them changed.
-        let isolated = !same
-            && before
-                .as_ref()
-                .is_some_and(|kept| is_isolated(fleet, &kept.overview));
         let (overview, assumed) = match &before {
-            Some(kept) if same || (isolated && kept.overview_holds(&fleet.source)) => {
+            Some(kept) if same || kept.overview_holds(&fleet.source) => {
                 (kept.overview.clone(), false)
             }
             // The first worker tells whether that is right, which costs no process of its own.
@@ -145,7 +138,6 @@ impl<'a> Pass<'a> {
             fleet,
             name,
             before,
-            isolated,
             overview,
         })
     }
@@ -178,7 +170,6 @@ impl<'a> Pass<'a> {
             self.overview.clone(),
             known.clone(),
             hosts,
-            self.isolated,
         );
         let roots = self.roots();
         let valid = valid(fleet, &roots, reuse.outputs()).await?;
@@ -239,11 +230,4 @@ fn name_of(fleet: &Fleet) -> Fingerprint {
     Source::opaque(&fleet.flake.reference)
         .with_context(&[&fleet.stage.to_string()])
         .whole()
-}
-
-fn is_isolated(fleet: &Fleet, overview: &Overview) -> bool {
-    let (Some(root), Some(dir)) = (fleet.folder(), &overview.hosts_dir) else {
-        return false;
-    };
-    overview.hermetic && isolation::is_isolated(root, dir, &overview.hosts, fleet.source.paths())
 }

@@ -122,13 +122,12 @@ pub struct Reuse {
 }
 
 impl Reuse {
-    /// What holds for the `wanted` hosts. `isolated`: no host's files mention another's.
+    /// What holds for the `wanted` hosts.
     pub fn plan(
         source: Source,
         overview: Overview,
         kept: Option<Kept>,
         wanted: &[HostName],
-        isolated: bool,
     ) -> Self {
         let mut reuse = Self {
             source,
@@ -152,7 +151,7 @@ impl Reuse {
                 reuse.certain.insert(host.clone(), known.clone());
             }
         }
-        let Some(inventory) = kept.inventory.as_ref().filter(|_| isolated) else {
+        let Some(inventory) = &kept.inventory else {
             return reuse;
         };
         if reuse.certain.len() == wanted.len() || !kept.overview_holds(&reuse.source) {

@@ -6,6 +6,7 @@ mod digest;
 pub mod kept;
 pub mod locate;
 mod probe;
+mod reads;
 pub mod render;
 pub mod source;
 mod stand_in;

@@ -2,13 +2,15 @@
 //! The same fingerprints mean the same evaluation, so that what was found once is not asked again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::digest::{self, Digest};
 use super::locate::Location;
+use super::reads::{self, Reads, Tree};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Inventory;
@@ -27,6 +29,10 @@ pub struct Source {
     files: BTreeMap<String, String>,
     /// What is not a file and matters all the same: the stage, the stand-in, Nix.
     context: String,
+    /// Where the files lie, if it is a working tree.
+    root: Option<PathBuf>,
+    /// Which of the files the hosts read, once that was asked for; none if it cannot be told.
+    reads: OnceLock<Option<Reads>>,
 }
 
 /// The name of one state of what an evaluation reads.
@@ -58,19 +64,23 @@ impl Source {
             (Location::Folder(root), _) => {
                 let files = digest::folder(root)
                     .with_context(|| format!("cannot read the flake {}", root.display()))?;
-                Ok(Self::of_files(files.into_iter().collect()))
+                let mut source = Self::of_files(files.into_iter().collect());
+                source.root = Some(root.clone());
+                Ok(source)
             }
             (Location::Remote(reference), _) => Ok(Self::opaque(reference)),
         }
     }
 
     async fn of_working_tree(git: &Git, root: &Path, prefix: &str) -> Result<Self> {
-        let (tracked, status) = tokio::try_join!(git.tracked(), git.status())?;
-        let (regular, special) = sort_modified(git.root(), &status.modified);
+        let (tracked, status, hidden) =
+            tokio::try_join!(git.tracked(), git.status(), git.hidden())?;
+        // Nix reads the working tree, whatever git was told to overlook there.
+        let modified: BTreeSet<String> = status.modified.iter().cloned().chain(hidden).collect();
+        let (regular, special) = sort_modified(git.root(), &modified);
         let hashed = git.hash_files(&regular).await?;
         let mut now: BTreeMap<String, String> = regular.into_iter().zip(hashed).collect();
         now.extend(special);
-        let modified: BTreeSet<&String> = status.modified.iter().collect();
 
         let mut files = BTreeMap::new();
         for file in tracked {
@@ -83,17 +93,12 @@ impl Source {
             } else {
                 file.object
             };
-            let executable = if modified.contains(&file.path) {
-                is_executable(&git.root().join(&file.path))
+            let mode = if modified.contains(&file.path) {
+                mode_of(&git.root().join(&file.path))
             } else {
-                file.mode == "100755"
+                file.mode
             };
-            let object = if executable {
-                format!("x{object}")
-            } else {
-                object
-            };
-            files.insert(relative(&file.path, prefix), object);
+            files.insert(relative(&file.path, prefix), format!("{mode} {object}"));
         }
         if !files.contains_key("flake.nix") {
             let command = format!("git -C {} add flake.nix", root.display());
@@ -105,6 +110,7 @@ impl Source {
             .into());
         }
         let mut source = Self::of_files(files);
+        source.root = Some(root.to_owned());
         source.revision = status.head;
         source.dirty = status.dirty;
         source.untracked = status
@@ -137,6 +143,8 @@ impl Source {
             untracked: Vec::new(),
             files,
             context: String::new(),
+            root: None,
+            reads: OnceLock::new(),
         }
     }
 
@@ -155,20 +163,43 @@ impl Source {
         self
     }
 
-    /// Of everything. The inventory depends on no less.
+    /// Of everything, the commit included: a flake can put `self.rev` into its hosts. The inventory depends on no less.
     pub fn whole(&self) -> Fingerprint {
-        self.fingerprint(self.files.iter())
+        let mut digest = Digest::default();
+        digest.field(&self.context);
+        digest.field(self.revision.as_deref().unwrap_or_default());
+        digest.field(if self.dirty { "dirty" } else { "clean" });
+        for (path, object) in &self.files {
+            digest.field(path).field(object);
+        }
+        Fingerprint(digest.name())
     }
 
-    /// Of what each host's evaluation reads: its own folder, what all hosts share, and the inventory. A fleet that is not
-    /// hermetic may read more, and another's fleet surely does: there it is the whole.
+    /// Which files the hosts of this fleet read besides their own folders; none if that cannot be told.
+    fn reads(&self, hosts_dir: &str, hosts: &[HostName]) -> Option<&Reads> {
+        let find = || {
+            let root = self.root.as_deref()?;
+            let files: Vec<&str> = self.paths().collect();
+            let tree = Tree {
+                root,
+                files: &files,
+            };
+            reads::of_fleet(tree, hosts_dir, hosts).ok()
+        };
+        self.reads.get_or_init(find).as_ref()
+    }
+
+    /// Of what each host's evaluation reads: its own folder, the files that hosts share, and the inventory. A fleet that
+    /// is not hermetic may read more, and another's fleet surely does: there it is the whole.
     pub fn of_hosts(&self, inventory: &Inventory) -> BTreeMap<HostName, Fingerprint> {
         let hosts = inventory.hosts.keys();
-        let folders = inventory
+        let names: Vec<HostName> = hosts.clone().cloned().collect();
+        let known = inventory
             .hosts_dir
             .as_deref()
-            .filter(|_| inventory.hermetic);
-        let Some(hosts_dir) = folders else {
+            .filter(|_| inventory.hermetic)
+            .and_then(|dir| Some((dir, self.reads(dir, &names)?)));
+        let Some((hosts_dir, reads)) = known else {
             let whole = self.whole();
             return hosts.map(|host| (host.clone(), whole.clone())).collect();
         };
@@ -180,12 +211,16 @@ impl Source {
         let mut shared = Digest::default();
         shared.field(&self.context);
         for (path, object) in &self.files {
-            let digest = path
+            let own = path
                 .strip_prefix(hosts_dir)
                 .and_then(|rest| rest.strip_prefix('/'))
                 .and_then(|rest| rest.split_once('/'))
-                .and_then(|(folder, _)| own.get_mut(folder))
-                .unwrap_or(&mut shared);
+                .and_then(|(folder, _)| own.get_mut(folder));
+            let digest = match own {
+                Some(own) => own,
+                None if reads.shared.contains(path) => &mut shared,
+                None => continue,
+            };
             digest.field(path).field(object);
         }
         // Serialising maps with string keys cannot fail; an error would make the fingerprint its own.
@@ -206,21 +241,19 @@ impl Source {
             .collect()
     }
 
-    fn fingerprint<'a>(
-        &self,
-        files: impl Iterator<Item = (&'a String, &'a String)>,
-    ) -> Fingerprint {
-        let mut digest = Digest::default();
-        digest.field(&self.context);
-        for (path, object) in files {
-            digest.field(path).field(object);
+    /// As if the hosts read every file that is in no host's folder.
+    #[cfg(test)]
+    pub fn reading_all(self) -> Self {
+        let shared = self.files.keys().cloned().collect();
+        Self {
+            reads: OnceLock::from(Some(Reads { shared })),
+            ..self
         }
-        Fingerprint(digest.name())
     }
 }
 
 /// The modified files that git can hash, and the rest with our own hash. What is not there any more is in neither.
-fn sort_modified(root: &Path, modified: &[String]) -> (Vec<String>, Vec<(String, String)>) {
+fn sort_modified(root: &Path, modified: &BTreeSet<String>) -> (Vec<String>, Vec<(String, String)>) {
     let mut regular = Vec::new();
     let mut special = Vec::new();
     for path in modified {
@@ -238,10 +271,16 @@ fn sort_modified(root: &Path, modified: &[String]) -> (Vec<String>, Vec<(String,
     (regular, special)
 }
 
-fn is_executable(path: &Path) -> bool {
+/// The mode that git would give a file of the working tree.
+fn mode_of(path: &Path) -> String {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o100 != 0)
+    let mode = match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_symlink() => "120000",
+        Ok(meta) if meta.is_dir() => "160000",
+        Ok(meta) if meta.permissions().mode() & 0o100 != 0 => "100755",
+        _ => "100644",
+    };
+    mode.to_owned()
 }
 
 fn relative(path: &str, prefix: &str) -> String {
@@ -261,6 +300,7 @@ mod tests {
                 .map(|(path, object)| ((*path).to_owned(), (*object).to_owned()))
                 .collect(),
         )
+        .reading_all()
     }
 
     fn inventory(hermetic: bool) -> Inventory {

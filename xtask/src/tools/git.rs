@@ -74,6 +74,13 @@ impl Git {
         Ok(parse_index(&output.text()))
     }
 
+    /// Files whose changes git was told to overlook (`assume-unchanged`, `skip-worktree`), so that `status` does not name
+    /// them.
+    pub async fn hidden(&self) -> Result<Vec<String>> {
+        let output = self.ask(["ls-files", "-v", "-z"]).await?;
+        Ok(parse_hidden(&output.text()))
+    }
+
     pub async fn status(&self) -> Result<Status> {
         let output = self
             .ask([
@@ -197,6 +204,15 @@ impl Git {
             .await?;
         Ok(())
     }
+}
+
+/// `ls-files -v`: a letter, a space, a path; small letters and `S` mark what is overlooked.
+fn parse_hidden(text: &str) -> Vec<String> {
+    text.split_terminator('\0')
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(tag, _)| *tag == "S" || tag.chars().all(|c| c.is_ascii_lowercase()))
+        .map(|(_, path)| path.to_owned())
+        .collect()
 }
 
 fn parse_index(text: &str) -> Vec<Tracked> {

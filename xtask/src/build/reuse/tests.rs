@@ -27,7 +27,7 @@ fn with<'a>(path: &'a str, content: &'a str) -> Files<'a> {
 
 fn source(files: &Files) -> Source {
     let owned = |(path, content): (&&str, &&str)| ((*path).to_owned(), (*content).to_owned());
-    Source::of_files(files.iter().map(owned).collect())
+    Source::of_files(files.iter().map(owned).collect()).reading_all()
 }
 
 fn names(hosts: &[&str]) -> Vec<HostName> {
@@ -79,11 +79,11 @@ fn run_with(
     files: &Files,
     wanted: &[&str],
     wave: u32,
-    isolated: bool,
+    hermetic: bool,
 ) -> Outcome {
     let wanted = names(wanted);
-    let overview = overview(isolated);
-    let mut reuse = Reuse::plan(source(files), overview, before.cloned(), &wanted, isolated);
+    let overview = overview(hermetic);
+    let mut reuse = Reuse::plan(source(files), overview, before.cloned(), &wanted);
     let mut evaluated = BTreeMap::new();
     let mut evaluate = |host: &HostName| {
         let wave = if host.as_str() == "A" { wave } else { 0 };
@@ -218,7 +218,6 @@ fn a_host_whose_derivation_was_collected_is_evaluated_again() {
             overview(true),
             Some(first.kept.clone()),
             &wanted,
-            true,
         )
     };
     let outs: BTreeSet<StorePath> = plan().outputs().into_iter().cloned().collect();
@@ -243,7 +242,7 @@ fn an_entry_that_is_missing_is_asked_for() {
     let first = run(None, &files(), &ALL, 0);
     let changed = source(&with("hosts/A/x.nix", "2"));
     let wanted = names(&ALL);
-    let mut reuse = Reuse::plan(changed, overview(true), Some(first.kept), &wanted, true);
+    let mut reuse = Reuse::plan(changed, overview(true), Some(first.kept), &wanted);
     let a = HostName::known("A");
     // Its toplevel failed; its entry alone is had, and is what it was.
     let missing = reuse.missing_entries(&BTreeMap::new());
