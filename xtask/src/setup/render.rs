@@ -1,6 +1,7 @@
 //! The facts about a machine as a person reads them.
 
-use super::survey::{Disk, State, Survey, Tool, Works};
+use super::commands::Works;
+use super::survey::{Disk, State, Survey, Tool};
 use crate::report::table::Table;
 
 pub fn doctor(survey: &Survey) -> String {
