@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::survey::{State, Tool};
+use super::survey::{Need, State, Tool};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -10,7 +10,7 @@ pub struct Command {
     pub name: &'static str,
     pub works: Works,
     /// What it installs first, or what stands in the way.
-    pub lacks: Vec<&'static str>,
+    pub lacks: Vec<Need>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -22,27 +22,32 @@ pub enum Works {
     No,
 }
 
-/// What each command needs; `/nix` stands for a store that this user can use.
-const COMMANDS: [(&str, &[&str]); 8] = [
-    ("build-all", &["git", "nix", "/nix"]),
-    ("hosts, nodes", &["git", "nix", "/nix"]),
-    ("diff", &["git", "nix", "/nix"]),
-    ("check", &["git", "nix", "/nix"]),
-    ("fmt", &["git"]),
+const FLEET: &[Need] = &[Need::Git, Need::Nix, Need::Store];
+
+/// What each command needs.
+const COMMANDS: [(&str, &[Need]); 8] = [
+    ("build-all", FLEET),
+    ("hosts, nodes", FLEET),
+    ("diff", FLEET),
+    ("check", FLEET),
+    ("fmt", &[Need::Git]),
     (
         "test",
         &[
-            "git",
-            "nix",
-            "/nix",
-            "nix-newer",
-            "cargo",
-            "rustfmt",
-            "clippy",
+            Need::Git,
+            Need::Nix,
+            Need::Store,
+            Need::NixNewer,
+            Need::Cargo,
+            Need::Rustfmt,
+            Need::Clippy,
         ],
     ),
-    ("bench", &["git", "nix", "/nix"]),
-    ("setup", &["git", "nix", "/nix", "deploy-rs", "act"]),
+    ("bench", FLEET),
+    (
+        "setup",
+        &[Need::Git, Need::Nix, Need::Store, Need::DeployRs, Need::Act],
+    ),
 ];
 
 /// Every command, with what it lacks here.
@@ -53,25 +58,20 @@ pub fn all(tools: &[Tool], store_usable: bool) -> Vec<Command> {
         .collect()
 }
 
-fn command(
-    name: &'static str,
-    needs: &[&'static str],
-    tools: &[Tool],
-    store_usable: bool,
-) -> Command {
-    let state = |need: &str| match tools.iter().find(|tool| tool.name == need) {
+fn command(name: &'static str, needs: &[Need], tools: &[Tool], store_usable: bool) -> Command {
+    let state = |need: Need| match tools.iter().find(|tool| tool.name == need) {
         Some(tool) => tool.state,
-        None if store_usable => State::Found,
+        None if need == Need::Store && store_usable => State::Found,
         None => State::Missing,
     };
-    let lacks: Vec<&str> = needs
+    let lacks: Vec<Need> = needs
         .iter()
         .copied()
-        .filter(|need| state(need) != State::Found)
+        .filter(|need| state(*need) != State::Found)
         .collect();
     let works = lacks
         .iter()
-        .map(|need| match state(need) {
+        .map(|need| match state(*need) {
             State::Found => Works::Now,
             State::OnDemand => Works::AfterSetup,
             State::TooOld | State::Missing => Works::No,
@@ -81,7 +81,7 @@ fn command(
     // What stands in the way; what would be installed on the way does not.
     let lacks = lacks
         .into_iter()
-        .filter(|need| works != Works::No || state(need) != State::OnDemand)
+        .filter(|need| works != Works::No || state(*need) != State::OnDemand)
         .collect();
     Command { name, works, lacks }
 }
@@ -90,7 +90,7 @@ fn command(
 mod tests {
     use super::*;
 
-    fn having(states: &[(&'static str, State)]) -> Vec<Tool> {
+    fn having(states: &[(Need, State)]) -> Vec<Tool> {
         states
             .iter()
             .map(|&(name, state)| Tool {
@@ -106,14 +106,16 @@ mod tests {
 
     #[test]
     fn a_command_works_as_well_as_the_worst_of_what_it_needs() {
-        let tools = having(&[("git", State::Found), ("nix", State::OnDemand)]);
-        let needs = ["git", "nix", "/nix"];
-        let usable = command("build-all", &needs, &tools, true);
+        let tools = having(&[(Need::Git, State::Found), (Need::Nix, State::OnDemand)]);
+        let usable = command("build-all", FLEET, &tools, true);
         assert_eq!(usable.works, Works::AfterSetup);
-        assert_eq!(usable.lacks, ["nix"]);
-        let foreign = command("build-all", &needs, &tools, false);
+        assert_eq!(usable.lacks, [Need::Nix]);
+        let foreign = command("build-all", FLEET, &tools, false);
         assert_eq!(foreign.works, Works::No);
-        assert_eq!(foreign.lacks, ["/nix"]);
-        assert_eq!(command("fmt", &["git"], &tools, false).works, Works::Now);
+        assert_eq!(foreign.lacks, [Need::Store]);
+        assert_eq!(
+            command("fmt", &[Need::Git], &tools, false).works,
+            Works::Now
+        );
     }
 }

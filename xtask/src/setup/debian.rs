@@ -20,7 +20,7 @@ pub fn command_line(packages: &[&str]) -> String {
 
 /// Whether `install` would not stop at a person.
 pub fn installs_itself() -> bool {
-    machine::is_root() && machine::distribution().1 && which::which("apt-get").is_ok()
+    machine::is_root() && machine::distribution().is_debian && which::which("apt-get").is_ok()
 }
 
 /// Installs packages that are missing; `why` names what is missing and what for.
@@ -28,10 +28,10 @@ pub fn installs_itself() -> bool {
 /// # Errors
 /// Missing, with the command to type, where it may not or cannot.
 pub async fn install(global: &Global, packages: &[&str], why: &str) -> Result<()> {
-    let (distribution, debian) = machine::distribution();
-    if !debian || which::which("apt-get").is_err() {
+    let distribution = machine::distribution();
+    if !distribution.is_debian || which::which("apt-get").is_err() {
         return Err(
-            Failure::missing(format!("{why}, and {distribution} is no Debian"))
+            Failure::missing(format!("{why}, and {} is no Debian", distribution.name))
                 .try_next(format!(
                     "install it with the tools of your system; Debian's packages are {}",
                     packages.join(", ")

@@ -144,7 +144,7 @@ pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
     Cpu::of_this_machine()?;
     for program in ["apt-get", "dpkg-deb"] {
         if which::which(program).is_err() {
-            let (distribution, _) = machine::distribution();
+            let distribution = machine::distribution().name;
             return Err(Failure::missing(format!(
                 "cannot install a private Nix on {distribution}: its packages need {program}, which is not here"
             ))
