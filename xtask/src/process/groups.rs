@@ -1,6 +1,7 @@
 //! The process groups that this program started: they are asked to end, killed, waited for. None outlives xtask.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -87,20 +88,24 @@ impl Drop for Group {
     }
 }
 
-/// Ends when the person presses Ctrl-C, closes the terminal, or a supervisor asks us to stop.
-pub async fn interrupt_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
+/// Ends when the person presses Ctrl-C, closes the terminal, or a supervisor asks us to stop. The signals are ours from the
+/// call on, before the future is polled: a command that comes far in its first poll can be interrupted in it.
+pub fn interrupt_signal() -> impl Future<Output = ()> {
+    let signals = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
         signal(SignalKind::hangup()),
-    ) else {
-        // Without handlers the signals keep their default action, which ends xtask too.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => (),
-        _ = terminate.recv() => (),
-        _ = hangup.recv() => (),
+    );
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
+            // Without handlers the signals keep their default action, which ends xtask too.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+            _ = hangup.recv() => (),
+        }
     }
 }
 
