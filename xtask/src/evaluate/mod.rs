@@ -200,12 +200,22 @@ async fn read(
         }
     };
     let decision = probe::decide(&nix, choice, &inputs, &cache).await?;
+    let locked = is_locked(&nix, &location, commit, &flake, &cache).await?;
 
     let mut context = vec![decision.stage.to_string(), nix.identity()];
     context.push(apply::expression(&[], apply::Wanted::default()));
     if decision.stage == Stage::Rehearsal {
         flake.overrides = stand_in.overrides(&inputs);
         context.push(stand_in.hash);
+    }
+    if !locked {
+        // The same files may mean other inputs the next time: nothing that is found now is to be found again.
+        report::say("warning: the flake's inputs are not all locked, so nothing is known from earlier runs: nix flake lock");
+        context.push(format!(
+            "{:?} {}",
+            std::time::SystemTime::now(),
+            std::process::id()
+        ));
     }
     let context: Vec<&str> = context.iter().map(String::as_str).collect();
     Ok(Fleet {
@@ -218,6 +228,35 @@ async fn read(
         location,
         show_trace: false,
     })
+}
+
+/// Whether the flake's inputs are locked. Nix is asked once for each pair of flake.nix and flake.lock.
+async fn is_locked(
+    nix: &Nix,
+    location: &Location,
+    commit: Option<&str>,
+    flake: &Flake,
+    cache: &CacheDir,
+) -> Result<bool> {
+    const KIND: &str = "locked";
+    if matches!(location, Location::Remote(_)) {
+        return Ok(true);
+    }
+    let mut parts = Vec::new();
+    for file in ["flake.nix", "flake.lock"] {
+        parts.push(location.file(file, commit).await?.unwrap_or_default());
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let pair = Source::opaque(KIND).with_context(&parts).whole();
+    if kept::read(cache, KIND, &pair) == Some(true) {
+        return Ok(true);
+    }
+    let locked = nix.is_locked(flake).await?;
+    if locked {
+        // Without a cache that can be written to it is asked again.
+        let _ = kept::write(cache, KIND, &pair, &true);
+    }
+    Ok(locked)
 }
 
 /// The inputs of a flake without a lock file: what it declares, and what the inputs that can be had have locked

@@ -124,6 +124,17 @@ impl Nix {
         config::capabilities(&output.stdout, |file| std::fs::read_to_string(file).ok())
     }
 
+    /// Whether the lock file says where every input comes from, so that the same files mean the same inputs.
+    pub async fn is_locked(&self, flake: &Flake) -> Result<bool> {
+        let output = self
+            .command(["flake", "metadata", "--json", "--no-update-lock-file"])
+            .args(QUICK)
+            .arg(&flake.reference)
+            .capture()
+            .await?;
+        Ok(output.status.success())
+    }
+
     /// What is known of a flake without evaluating it.
     pub async fn metadata(&self, flake: &Flake) -> Result<Metadata> {
         let output = self
