@@ -189,6 +189,40 @@ fn a_changed_host_is_evaluated_alone() {
 }
 
 #[test]
+fn this_repositorys_own_hosts_are_known_until_what_they_read_changes() {
+    let Some(nix) = nix() else { return };
+    let Some(fleet) = Fleet::of_this_repository() else {
+        return;
+    };
+    let all = evaluated(&build(&fleet, &nix, &[]));
+    assert!(all > 1, "{all}");
+    let testing = fleet.read("hosts/Testing/default.nix");
+    let changed = |more: &str| testing.replacen("homelab = {", &format!("{more}\nhomelab = {{"), 1);
+    fleet.write(
+        "hosts/Testing/default.nix",
+        &changed("environment.etc.x.text = \"\";"),
+    );
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), 1);
+
+    // No host reads these.
+    for path in ["README.md", "docs/x.md", "xtask/x.nix"] {
+        fleet.write(path, "one");
+    }
+    fleet.git(&["add", "--all"]);
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), 0);
+
+    // One of them does now.
+    let reading =
+        "environment.etc.x.source = builtins.toFile \"x\" (builtins.readFile ../../README.md);";
+    fleet.write("hosts/Testing/default.nix", &changed(reading));
+    build(&fleet, &nix, &[]);
+    fleet.write("README.md", "two");
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), all);
+    fleet.write("docs/x.md", "two");
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), 0);
+}
+
+#[test]
 fn a_changed_host_that_fails_leaves_the_others_alone() {
     let Some(nix) = nix() else { return };
     let fleet = downstream();

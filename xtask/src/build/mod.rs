@@ -245,5 +245,6 @@ fn is_isolated(fleet: &Fleet, overview: &Overview) -> bool {
     let (Some(root), Some(dir)) = (fleet.folder(), &overview.hosts_dir) else {
         return false;
     };
-    overview.hermetic && isolation::is_isolated(root, dir, &overview.hosts, fleet.source.paths())
+    overview.hermetic
+        && isolation::is_isolated(root, dir, &overview.hosts, fleet.source.read_paths(dir))
 }

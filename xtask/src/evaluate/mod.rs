@@ -6,6 +6,7 @@ mod digest;
 pub mod kept;
 pub mod locate;
 mod probe;
+pub mod reading;
 pub mod render;
 pub mod source;
 mod stand_in;
