@@ -7,12 +7,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::cli::HostsAdd;
 use crate::evaluate::apply::Wanted;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::{self, HostName};
 use crate::fleet::inventory::Inventory;
+
+/// What is asked for.
+pub struct Request<'a> {
+    pub name: &'a str,
+    /// Where deployments reach the new host.
+    pub address: &'a str,
+    /// The host whose folder is copied.
+    pub from: &'a str,
+}
 
 /// What was written.
 pub struct Added {
@@ -25,11 +33,11 @@ pub struct Added {
 ///
 /// # Errors
 /// Usage, if the name or the address is not free or not valid; failed, if the copy does not evaluate to what was asked for.
-pub async fn run(fleet: &Fleet, survey: &Survey, args: &HostsAdd) -> Result<Added> {
-    let name = HostName::new(&args.name)?;
+pub async fn run(fleet: &Fleet, survey: &Survey, wanted: &Request<'_>) -> Result<Added> {
+    let name = HostName::new(wanted.name)?;
     check_name(&name, &survey.names())?;
-    check_address(&args.address, &survey.inventory)?;
-    let from = host::select(&survey.names(), std::slice::from_ref(&args.from))?;
+    check_address(wanted.address, &survey.inventory)?;
+    let from = host::select(&survey.names(), &[wanted.from.to_owned()])?;
     let root = fleet.folder().ok_or_else(|| {
         Failure::usage(format!(
             "cannot add a host to {}: it is not on this machine",
@@ -51,16 +59,16 @@ pub async fn run(fleet: &Fleet, survey: &Survey, args: &HostsAdd) -> Result<Adde
             .try_next("another name, or remove that folder");
         return Err(failure.into());
     }
-    if let Err(error) = write(&template, &folder, &name, &args.address) {
+    if let Err(error) = write(&template, &folder, &name, wanted.address) {
         remove(&folder)?;
         return Err(error);
     }
-    match check(fleet, &folder, &name, &args.address).await {
+    match check(fleet, &folder, &name, wanted.address).await {
         Ok(known_to_git) => Ok(Added { file, known_to_git }),
         Err(error) => {
             remove(&folder)?;
             fleet.forget(&folder).await?;
-            let context = format!("cannot add host {name} as a copy of {}", args.from);
+            let context = format!("cannot add host {name} as a copy of {}", wanted.from);
             Err(error.context(context))
         }
     }

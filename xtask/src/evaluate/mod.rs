@@ -6,11 +6,14 @@ mod digest;
 pub mod kept;
 pub mod locate;
 mod probe;
+mod reach;
 pub mod reading;
 pub mod render;
 pub mod source;
+mod source_path;
 mod stand_in;
 mod survey;
+mod working_tree;
 
 use anyhow::{Context, Result};
 

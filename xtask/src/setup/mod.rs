@@ -1,6 +1,7 @@
 //! Provisions what this machine lacks into a private cache folder.
 
 mod apt_sources;
+pub mod commands;
 mod debian;
 mod found;
 mod install;

@@ -1,18 +1,19 @@
 //! A private Nix: Debian's packages, checked by apt, unpacked into the cache, without root and beside the system.
 
+mod unpack;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Context, Result};
 
 use super::install::{failed_step, Install};
-use super::machine;
+use super::{debian, machine};
 use crate::cache_dir::CacheDir;
 use crate::failure::Failure;
 use crate::process::{Command, Output};
-use crate::report::{self, progress::Progress};
+use crate::report;
 use crate::tools::apt::{self, PrivateApt, Repository};
 use crate::tools::nix::Nix;
-use crate::tools::version::Version;
 
 /// What an installation needs while it runs: indices, archives and what is unpacked from them.
 const NEEDED_MIB: u64 = 300;
@@ -96,9 +97,10 @@ pub async fn install(cache: &CacheDir, suite: Suite, why: &str, live: bool) -> R
         let cpu = Cpu::of_this_machine()?;
         let mirror = machine::debian_mirror()?;
         let archives = fetch(&install, suite, cpu, &mirror, why, live).await?;
-        let built = unpack(&install, suite, &archives, live).await?;
-        make_runnable(&built, install.place(), cpu).await?;
-        let version = first_run(&built, cpu).await?;
+        let built = unpack::unpack(&install, suite, &archives, live).await?;
+        unpack::make_runnable(&built, install.place(), cpu).await?;
+        configured(&built)?;
+        let version = unpack::first_run(&built, cpu).await?;
         let place = install.finish(&built)?;
         report::say(&format!("setup: Nix {version} is in {}", place.display()));
     }
@@ -142,7 +144,7 @@ pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
     Cpu::of_this_machine()?;
     for program in ["apt-get", "dpkg-deb"] {
         if which::which(program).is_err() {
-            let (distribution, _) = machine::distribution();
+            let distribution = machine::distribution().name;
             return Err(Failure::missing(format!(
                 "cannot install a private Nix on {distribution}: its packages need {program}, which is not here"
             ))
@@ -154,7 +156,7 @@ pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
             "cannot check the signatures of Debian's packages: {} is not here",
             machine::DEBIAN_KEYRING
         ))
-        .try_next(super::debian::command_line(&["debian-archive-keyring"])));
+        .try_next(debian::command_line(&["debian-archive-keyring"])));
     }
     let tools = cache.tools();
     match machine::free_mib(&tools) {
@@ -227,15 +229,7 @@ async fn run_apt(
     live: bool,
     title: &str,
 ) -> Result<Output> {
-    let mut progress = Progress::start(live, title);
-    let output = command
-        .stream(|line| {
-            if let Some((percent, detail)) = apt::progress(line) {
-                progress.at(percent, detail);
-            }
-        })
-        .await?;
-    drop(progress);
+    let output = debian::with_progress(command, live, title).await?;
     if output.status.success() {
         return Ok(output);
     }
@@ -252,80 +246,4 @@ async fn run_apt(
             .into());
     }
     Err(failed_step(what, place, &output, &talk).into())
-}
-
-async fn unpack(
-    install: &Install,
-    suite: Suite,
-    archives: &[PathBuf],
-    live: bool,
-) -> Result<PathBuf> {
-    let root = install.fresh("root")?;
-    let what = format!("unpack the Nix of Debian {}", suite.name());
-    let mut progress = Progress::start(live, "setup: unpacking");
-    for (index, archive) in archives.iter().enumerate() {
-        #[allow(clippy::cast_precision_loss)] // A hundred packages.
-        let percent = 100.0 * index as f32 / archives.len() as f32;
-        let name = archive.file_name().unwrap_or_default().to_string_lossy();
-        progress.at(percent, &name);
-        let output = apt::unpack(archive, &root).capture().await?;
-        if !output.status.success() {
-            let what = format!("{what}: {name}");
-            return Err(failed_step(&what, install.place(), &output, &output.stderr).into());
-        }
-    }
-    // A quarter of it is documentation that nobody looks for here.
-    let share = root.join("usr/share");
-    std::fs::remove_dir_all(&share)
-        .with_context(|| format!("cannot remove {}", share.display()))?;
-    Ok(root)
-}
-
-/// Makes the program run with the libraries that it came with, once it is in its place.
-///
-/// Only `nix` itself is changed: a patched libc no longer works, and the libraries find each other through the
-/// program's RPATH (not RUNPATH, which does not reach what libraries load).
-async fn make_runnable(root: &Path, place: &Path, cpu: Cpu) -> Result<()> {
-    with_own_libraries(root, cpu, "patchelf")
-        .arg("--set-interpreter")
-        .arg(place.join(cpu.loader))
-        .arg("--force-rpath")
-        .arg("--set-rpath")
-        .arg(place.join(cpu.libraries))
-        .arg(root.join("usr/bin/nix"))
-        .success()
-        .await
-        .context("cannot make the private Nix find its libraries")?;
-    // A folder of its own for PATH: the prefix has a curl, a perl and others that would hide the machine's.
-    let bin = root.join("bin");
-    std::fs::create_dir(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
-    for entry in std::fs::read_dir(root.join("usr/bin"))? {
-        let name = entry?.file_name();
-        let text = name.to_string_lossy();
-        if text == "nix" || text.starts_with("nix-") {
-            std::os::unix::fs::symlink(Path::new("../usr/bin/nix"), bin.join(&name))
-                .with_context(|| format!("cannot link {}", bin.join(&name).display()))?;
-        }
-    }
-    configured(root)?;
-    Ok(())
-}
-
-/// The version that the unpacked program says it has; proof that it starts.
-async fn first_run(root: &Path, cpu: Cpu) -> Result<Version> {
-    let output = with_own_libraries(root, cpu, "nix")
-        .arg("--version")
-        .success()
-        .await
-        .context("the private Nix does not start")?;
-    let text = output.text();
-    Version::find(&text).with_context(|| format!("the private Nix has no version: {text}"))
-}
-
-/// A program below `root`, started by the loader below `root`.
-fn with_own_libraries(root: &Path, cpu: Cpu, program: &str) -> Command {
-    Command::new(root.join(cpu.loader))
-        .arg("--library-path")
-        .arg(root.join(cpu.libraries))
-        .arg(root.join("usr/bin").join(program))
 }
