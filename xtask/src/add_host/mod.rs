@@ -37,7 +37,11 @@ pub async fn run(fleet: &Fleet, survey: &Survey, wanted: &Request<'_>) -> Result
     let name = HostName::new(wanted.name)?;
     check_name(&name, &survey.names())?;
     check_address(wanted.address, &survey.inventory)?;
-    let from = host::select(&survey.names(), &[wanted.from.to_owned()])?;
+    let all = survey.names();
+    let from = host::select(&all, &[wanted.from.to_owned()]).map_err(|failure| {
+        let names: Vec<&str> = all.iter().map(HostName::as_str).collect();
+        Failure::usage(failure.to_string()).try_next(format!("--from {}", names.join(", --from ")))
+    })?;
     let root = fleet.folder().ok_or_else(|| {
         Failure::usage(format!(
             "cannot add a host to {}: it is not on this machine",
@@ -55,20 +59,38 @@ pub async fn run(fleet: &Fleet, survey: &Survey, wanted: &Request<'_>) -> Result
     let folder = root.join(hosts_dir).join(&name);
     let file = Path::new(hosts_dir).join(&name).join("default.nix");
     if folder.exists() {
-        let failure = Failure::usage(format!("{} is already there", folder.display()));
+        let failure = Failure::usage(format!("{} is already there", folder.display()))
+            .try_next("another name, or remove that folder");
         return Err(failure.into());
     }
+    // An interrupt drops this before it is kept.
+    let mut unfinished = Unfinished(Some(folder.clone()));
     if let Err(error) = write(&template, &folder, &name, wanted.address) {
         remove(&folder)?;
         return Err(error);
     }
     match check(fleet, &folder, &name, wanted.address).await {
-        Ok(known_to_git) => Ok(Added { file, known_to_git }),
+        Ok(known_to_git) => {
+            unfinished.0 = None;
+            Ok(Added { file, known_to_git })
+        }
         Err(error) => {
             remove(&folder)?;
             fleet.forget(&folder).await?;
             let context = format!("cannot add host {name} as a copy of {}", wanted.from);
             Err(error.context(context))
+        }
+    }
+}
+
+/// A new host's folder that goes again unless it is kept.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // Where the failure is told already, the folder is gone; an interrupt has nobody left to tell.
+            let _ = remove(folder);
         }
     }
 }
@@ -79,9 +101,10 @@ fn check_name(name: &HostName, all: &[HostName]) -> Result<(), Failure> {
         .iter()
         .find(|host| host.as_str().eq_ignore_ascii_case(name.as_str()))
     {
-        Some(other) => Err(Failure::usage(format!(
-            "the fleet has a host `{other}` already"
-        ))),
+        Some(other) => Err(
+            Failure::usage(format!("the fleet has a host `{other}` already"))
+                .try_next("another name, or edit the folder of that host"),
+        ),
         None => Ok(()),
     }
 }
@@ -94,7 +117,8 @@ fn check_address(address: &str, inventory: &Inventory) -> Result<(), Failure> {
     if address.parse::<IpAddr>().is_err() && !is_name {
         return Err(Failure::usage(format!(
             "`{address}` is no address: neither an IP address nor a host name"
-        )));
+        ))
+        .try_next("--address 192.168.0.40, or a name that DNS knows"));
     }
     let owner = inventory
         .hosts
@@ -104,7 +128,8 @@ fn check_address(address: &str, inventory: &Inventory) -> Result<(), Failure> {
         Some(host) => Err(Failure::usage(format!(
             "the address {address} belongs to host {}",
             host.name
-        ))),
+        ))
+        .try_next("a free address; `cargo xtask hosts` lists those in use")),
         None => Ok(()),
     }
 }
@@ -154,9 +179,8 @@ async fn check(fleet: &Fleet, folder: &Path, name: &HostName, address: &str) -> 
         .evaluate_hosts(std::slice::from_ref(name), wanted)
         .await?;
     if let Some(error) = found.failed.get(name) {
-        return Err(
-            Failure::failed(format!("it does not evaluate: {}", fleet.worded(error))).into(),
-        );
+        let message = format!("it does not evaluate: {}", fleet.worded(error));
+        return Err(fleet.failure(message).into());
     }
     let host = found
         .healthy
@@ -190,6 +214,17 @@ mod tests {
             hosts_dir: Some("hosts".to_owned()),
             hermetic: true,
             hosts: [(HostName::known("Web"), serde_json::from_str(host).unwrap())].into(),
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_kept_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("Web");
+        for kept in [false, true] {
+            std::fs::create_dir(&folder).unwrap();
+            drop(Unfinished((!kept).then(|| folder.clone())));
+            assert_eq!(folder.exists(), kept);
         }
     }
 

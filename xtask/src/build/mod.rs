@@ -50,6 +50,8 @@ pub struct Options {
     pub cores: usize,
     /// The hosts of this revision are built too, and compared.
     pub changed_since: Option<String>,
+    /// The revision that these hosts are of, where others' lines stand above theirs.
+    pub at: Option<String>,
     /// A folder for a link to each host's closure.
     pub out_links: Option<PathBuf>,
     /// Earlier evaluations are not used.
@@ -75,14 +77,14 @@ pub async fn build_all(fleet: &Fleet, options: &Options) -> Result<Report> {
     };
     let mut pass = Pass::prepare(fleet, options).await?;
     let select = |all: &[HostName]| Ok(host::select(all, &options.hosts)?);
-    let done = pass.build(options, select).await?;
+    let mut done = pass.build(options, select).await?;
     let mut rows = done.rows;
     if let Some(dir) = &options.out_links {
         keep::link(fleet, dir, &rows).await?;
     }
     let changed_since = match before {
         Some(before) => {
-            compare::with(&before, options, &mut rows).await?;
+            done.evaluation.evaluated_before = compare::with(&before, options, &mut rows).await?;
             before.source.revision
         }
         None => None,
@@ -184,6 +186,7 @@ impl<'a> Pass<'a> {
             roots: links.clone(),
         };
         let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
+        let live = live.at(options.at.as_deref());
         let assumed = self.assumed.then(|| self.overview.clone());
         let run = Run::new(fleet.clone(), request, reuse, live, assumed);
         let mut done = match run.finish().await? {

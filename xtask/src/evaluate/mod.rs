@@ -114,6 +114,10 @@ impl Fleet {
                 "no revision `{revision}`: {} is in no git repository",
                 root.display()
             ))
+            .try_next(format!(
+                "--flake with a git clone, or: git -C {0} init && git -C {0} add .",
+                root.display()
+            ))
             .into()),
             Location::Remote(reference) => Err(Failure::usage(format!(
                 "no revision `{revision}`: {reference} is not on this machine"
