@@ -214,7 +214,6 @@ async fn read(
     }
     if !locked {
         // The same files may mean other inputs the next time: nothing that is found now is to be found again.
-        report::say("warning: the flake's inputs are not all locked, so nothing is known from earlier runs: nix flake lock");
         context.push(format!(
             "{:?} {}",
             std::time::SystemTime::now(),
