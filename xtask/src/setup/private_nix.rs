@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 
 use super::install::{failed_step, Install};
-use super::machine;
+use super::{debian, machine};
 use crate::cache_dir::CacheDir;
 use crate::failure::Failure;
 use crate::process::{Command, Output};
-use crate::report::{self, progress::Progress};
+use crate::report;
 use crate::tools::apt::{self, PrivateApt, Repository};
 use crate::tools::nix::Nix;
 
@@ -156,7 +156,7 @@ pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
             "cannot check the signatures of Debian's packages: {} is not here",
             machine::DEBIAN_KEYRING
         ))
-        .try_next(super::debian::command_line(&["debian-archive-keyring"])));
+        .try_next(debian::command_line(&["debian-archive-keyring"])));
     }
     let tools = cache.tools();
     match machine::free_mib(&tools) {
@@ -229,15 +229,7 @@ async fn run_apt(
     live: bool,
     title: &str,
 ) -> Result<Output> {
-    let mut progress = Progress::start(live, title);
-    let output = command
-        .stream(|line| {
-            if let Some((percent, detail)) = apt::progress(line) {
-                progress.at(percent, detail);
-            }
-        })
-        .await?;
-    drop(progress);
+    let output = debian::with_progress(command, live, title).await?;
     if output.status.success() {
         return Ok(output);
     }

@@ -1,5 +1,7 @@
 //! Git: what it tracks, what differs from the index, revisions and their names.
 
+mod generated;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
