@@ -103,10 +103,7 @@ pub fn survey(first: usize) -> String {
 
 /// The event in a line of the evaluation's stderr, if there is one.
 pub fn event(line: &str) -> Option<Event> {
-    let own = line
-        .strip_prefix("trace: ")
-        .and_then(|line| line.strip_prefix(mark())?.strip_prefix(':'));
-    if let Some(json) = own {
+    if let Some(json) = own(line) {
         // A line of ours that cannot be read is told as it is; the host then counts as not evaluated.
         return Some(
             serde_json::from_str(json)
@@ -124,6 +121,20 @@ pub fn event(line: &str) -> Option<Event> {
     let expected = text.starts_with("not writing modified lock file")
         || text.contains("has an override for a non-existent input");
     (!expected).then(|| Event::Warning(text.to_owned()))
+}
+
+/// Why the last line of ours that cannot be read cannot be.
+pub fn unreadable(stderr: &str) -> Option<String> {
+    let mut lines = stderr.lines().rev().filter_map(own);
+    let error = lines.find_map(|json| serde_json::from_str::<Event>(json).err())?;
+    let error = error.to_string();
+    Some(error.split(" at line ").next().unwrap_or(&error).to_owned())
+}
+
+/// What a line says if it is one of ours.
+fn own(line: &str) -> Option<&str> {
+    let text = line.strip_prefix("trace: ")?.strip_prefix(mark())?;
+    text.strip_prefix(':')
 }
 
 /// A Nix string literal.
