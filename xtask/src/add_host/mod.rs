@@ -55,7 +55,8 @@ pub async fn run(fleet: &Fleet, survey: &Survey, wanted: &Request<'_>) -> Result
     let folder = root.join(hosts_dir).join(&name);
     let file = Path::new(hosts_dir).join(&name).join("default.nix");
     if folder.exists() {
-        let failure = Failure::usage(format!("{} is already there", folder.display()));
+        let failure = Failure::usage(format!("{} is already there", folder.display()))
+            .try_next("another name, or remove that folder");
         return Err(failure.into());
     }
     if let Err(error) = write(&template, &folder, &name, wanted.address) {
@@ -79,9 +80,10 @@ fn check_name(name: &HostName, all: &[HostName]) -> Result<(), Failure> {
         .iter()
         .find(|host| host.as_str().eq_ignore_ascii_case(name.as_str()))
     {
-        Some(other) => Err(Failure::usage(format!(
-            "the fleet has a host `{other}` already"
-        ))),
+        Some(other) => Err(
+            Failure::usage(format!("the fleet has a host `{other}` already"))
+                .try_next("another name, or edit the folder of that host"),
+        ),
         None => Ok(()),
     }
 }
@@ -94,7 +96,8 @@ fn check_address(address: &str, inventory: &Inventory) -> Result<(), Failure> {
     if address.parse::<IpAddr>().is_err() && !is_name {
         return Err(Failure::usage(format!(
             "`{address}` is no address: neither an IP address nor a host name"
-        )));
+        ))
+        .try_next("--address 192.168.0.40, or a name that DNS knows"));
     }
     let owner = inventory
         .hosts
@@ -104,7 +107,8 @@ fn check_address(address: &str, inventory: &Inventory) -> Result<(), Failure> {
         Some(host) => Err(Failure::usage(format!(
             "the address {address} belongs to host {}",
             host.name
-        ))),
+        ))
+        .try_next("a free address; `cargo xtask hosts` lists those in use")),
         None => Ok(()),
     }
 }
@@ -154,9 +158,8 @@ async fn check(fleet: &Fleet, folder: &Path, name: &HostName, address: &str) -> 
         .evaluate_hosts(std::slice::from_ref(name), wanted)
         .await?;
     if let Some(error) = found.failed.get(name) {
-        return Err(
-            Failure::failed(format!("it does not evaluate: {}", fleet.worded(error))).into(),
-        );
+        let message = format!("it does not evaluate: {}", fleet.worded(error));
+        return Err(fleet.failure(message).into());
     }
     let host = found
         .healthy

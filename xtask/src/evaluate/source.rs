@@ -1,13 +1,15 @@
 //! What a fleet is evaluated from, told without asking Nix: fingerprints of each host's folder and of what all share.
 //! The same fingerprints mean the same evaluation, so that what was found once is not asked again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::digest::{self, Digest};
 use super::locate::Location;
+use super::reading;
 use super::working_tree;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Inventory;
@@ -23,6 +25,8 @@ pub struct Source {
     pub untracked: Vec<String>,
     /// Relative to the flake, with `../` in front for what lies beside it in its repository.
     files: BTreeMap<String, String>,
+    /// The names in the flake's folder that no host's evaluation reads.
+    unread: BTreeSet<String>,
     /// What is not a file and matters all the same: the stage, the stand-in, Nix.
     context: String,
 }
@@ -56,7 +60,7 @@ impl Source {
             (Location::Folder(root), _) => {
                 let files = digest::folder(root)
                     .with_context(|| format!("cannot read the flake {}", root.display()))?;
-                Ok(Self::of_files(files.into_iter().collect()))
+                Ok(Self::of_files(files.into_iter().collect()).without_unread(root))
             }
             (Location::Remote(reference), _) => Ok(Self::opaque(reference)),
         }
@@ -65,6 +69,28 @@ impl Source {
     /// The paths of the files that an evaluation may read.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
+    }
+
+    /// The paths of those that a host's evaluation may read, if there are hosts below `hosts_dir`.
+    pub fn read_paths<'a>(&'a self, hosts_dir: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_read = self.is_read(hosts_dir);
+        self.paths().filter(move |path| is_read(path))
+    }
+
+    fn is_read<'a>(&'a self, hosts_dir: &'a str) -> impl Fn(&str) -> bool + 'a {
+        // What the hosts themselves read is known only where their folder was looked into.
+        let all = self.unread.contains(reading::top(hosts_dir));
+        move |path| all || !self.unread.contains(reading::top(path))
+    }
+
+    /// The same, knowing what no host's evaluation reads of it; `root` is the flake's folder.
+    pub fn without_unread(mut self, root: &Path) -> Self {
+        self.unread = reading::unread(self.paths(), |path| {
+            let path = root.join(path);
+            let bytes = (!path.is_symlink()).then(|| std::fs::read(path).ok())??;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        });
+        self
     }
 
     /// The folders directly in this folder.
@@ -81,6 +107,7 @@ impl Source {
             dirty: false,
             untracked: Vec::new(),
             files,
+            unread: BTreeSet::new(),
             context: String::new(),
         }
     }
@@ -105,7 +132,7 @@ impl Source {
         self.fingerprint(self.files.iter())
     }
 
-    /// Of what each host's evaluation reads: its own folder, what all hosts share, and the inventory. A fleet that is not
+    /// Of what each host's evaluation reads: its own folder, what all hosts share and some host reads, and the inventory. A fleet that is not
     /// hermetic may read more, and another's fleet surely does: there it is the whole.
     pub fn of_hosts(&self, inventory: &Inventory) -> BTreeMap<HostName, Fingerprint> {
         let hosts = inventory.hosts.keys();
@@ -124,7 +151,8 @@ impl Source {
             .collect();
         let mut shared = Digest::default();
         shared.field(&self.context);
-        for (path, object) in &self.files {
+        let is_read = self.is_read(hosts_dir);
+        for (path, object) in self.files.iter().filter(|(path, _)| is_read(path)) {
             let digest = path
                 .strip_prefix(hosts_dir)
                 .and_then(|rest| rest.strip_prefix('/'))

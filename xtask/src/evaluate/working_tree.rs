@@ -54,7 +54,7 @@ pub async fn read(git: &Git, root: &Path, prefix: &str) -> Result<Source> {
         .try_next(command)
         .into());
     }
-    let mut source = Source::of_files(files);
+    let mut source = Source::of_files(files).without_unread(root);
     source.revision = status.head;
     source.dirty = status.dirty;
     source.untracked = status

@@ -36,7 +36,8 @@ impl HostName {
         } else {
             Err(Failure::usage(format!(
                 "`{name}` is no host name: letters, digits and inner hyphens, at most 63"
-            )))
+            ))
+            .try_next("a name such as Web or web-2"))
         }
     }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::failure;
+use crate::failure::{self, Failure};
 
 /// Prints an error: object, cause, and the next step where there is one.
 pub fn error(error: &anyhow::Error) {
@@ -70,12 +70,21 @@ pub fn data_and_document(text: &str, value: &impl Serialize, file: Option<&Path>
         }
         Some(file) => {
             let printed = data(text);
-            std::fs::write(file, json(value)?)
-                .with_context(|| format!("cannot write the report {}", file.display()))?;
+            std::fs::write(file, json(value)?).map_err(|error| cannot_write(file, &error))?;
             printed
         }
         None => data(text),
     }
+}
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!(
+        "cannot write the report {}: {error}",
+        file.display()
+    ))
+    .try_next(
+        "a file in a folder that exists and that you may write to, or `-` for standard output",
+    )
 }
 
 /// Whether live lines make sense: a person watches stderr.
