@@ -25,7 +25,7 @@ async fn list(global: &Global, args: &HostsList) -> Result<Exit> {
         HostsFormat::Markdown => render::markdown(&survey.inventory),
         HostsFormat::Matrix => render::matrix(&survey.inventory)?,
     };
-    report::data(&text);
+    report::data(&text)?;
     Ok(fleet.tell_failures(&survey))
 }
 
