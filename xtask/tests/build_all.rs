@@ -160,6 +160,7 @@ fn what_is_known_is_not_evaluated_again() {
 fn a_changed_host_is_evaluated_alone() {
     let Some(nix) = nix() else { return };
     let fleet = downstream();
+    let _slipway = fleet.lock(&nix);
     assert_eq!(evaluated(&build(&fleet, &nix, &[])), 3);
 
     // The store has not seen it.
@@ -226,6 +227,7 @@ fn this_repositorys_own_hosts_are_known_until_what_they_read_changes() {
 fn a_changed_host_that_fails_leaves_the_others_alone() {
     let Some(nix) = nix() else { return };
     let fleet = downstream();
+    let _slipway = fleet.lock(&nix);
     build(&fleet, &nix, &[]);
     write_host(
         &fleet,

@@ -23,28 +23,6 @@ fn build(fleet: &Fleet, nix: &Nix, more: &[&str]) -> (BTreeMap<String, String>, 
     (toplevels.collect(), evaluated)
 }
 
-/// A fleet with a lock file, which nothing is taken over without. Slipway itself is a copy in the second folder: a
-/// repository with uncommitted changes cannot be locked.
-fn locked(nix: &Nix) -> (Fleet, tempfile::TempDir) {
-    let slipway = tempfile::tempdir().unwrap();
-    let mut copy = std::process::Command::new("cp");
-    copy.current_dir(support::repository()).arg("--recursive");
-    copy.args(["flake.nix", "flake.lock", "nix", "modules"]);
-    assert!(copy.arg(slipway.path()).status().unwrap().success());
-
-    let fleet = downstream();
-    let own = format!("git+file://{}", support::repository().display());
-    let copied = format!("path:{}", slipway.path().display());
-    fleet.write("flake.nix", &fleet.read("flake.nix").replace(&own, &copied));
-    fleet.commit();
-    let mut lock = nix.command();
-    lock.args(["flake", "lock"]).current_dir(fleet.path());
-    let output = lock.output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    fleet.commit();
-    (fleet, slipway)
-}
-
 /// Builds as usual, and compares with a run that takes nothing over. How many hosts were evaluated.
 fn check(fleet: &Fleet, nix: &Nix, what: &str) -> u64 {
     let (toplevels, evaluated) = build(fleet, nix, &[]);
@@ -60,7 +38,8 @@ fn with_data(reads: &str) -> String {
 #[test]
 fn what_is_taken_over_is_what_a_fresh_evaluation_gives() {
     let Some(nix) = support::nix() else { return };
-    let (fleet, _slipway) = locked(&nix);
+    let fleet = downstream();
+    let _slipway = fleet.lock(&nix);
     for host in ["Alpha", "Beta"] {
         fleet.write(
             &format!("hosts/{host}/default.nix"),
@@ -139,7 +118,8 @@ fn links_and_what_git_overlooks_count() {
 #[test]
 fn inputs_that_nobody_locked_are_asked_for_again() {
     let Some(nix) = support::nix() else { return };
-    let (fleet, _slipway) = locked(&nix);
+    let fleet = downstream();
+    let _slipway = fleet.lock(&nix);
     let (_, first) = build(&fleet, &nix, &[]);
     std::fs::remove_file(fleet.path().join("flake.lock")).unwrap();
     fleet.commit();

@@ -132,7 +132,8 @@ impl Nix {
             .arg(&flake.reference)
             .capture()
             .await?;
-        Ok(output.status.success())
+        // What cannot be locked, such as a repository with uncommitted changes, only makes Nix say that it will not write.
+        Ok(output.status.success() && !output.stderr.contains("will not write lock file"))
     }
 
     /// What is known of a flake without evaluating it.

@@ -101,6 +101,27 @@ impl Fleet {
         }
     }
 
+    /// Locks the inputs of a fleet that has Slipway as the only one; without that nothing is taken over from run to run.
+    /// Slipway is then a copy in the folder that comes back: a repository with uncommitted changes cannot be locked.
+    pub fn lock(&self, nix: &Nix) -> TempDir {
+        let slipway = tempfile::tempdir().unwrap();
+        let mut copy = Command::new("cp");
+        copy.current_dir(repository()).arg("--recursive");
+        copy.args(["flake.nix", "flake.lock", "nix", "modules"]);
+        assert!(copy.arg(slipway.path()).status().unwrap().success());
+
+        let own = format!("git+file://{}", repository().display());
+        let copied = format!("path:{}", slipway.path().display());
+        self.write("flake.nix", &self.read("flake.nix").replace(&own, &copied));
+        self.commit();
+        let mut lock = nix.command();
+        lock.args(["flake", "lock"]).current_dir(self.path());
+        let output = lock.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        self.commit();
+        slipway
+    }
+
     /// In the rehearsal stage: a test must not depend on whether there is a network.
     pub fn xtask(&self, nix: &Nix, args: &[&str]) -> Output {
         self.xtask_in("rehearsal", nix, args)
