@@ -280,8 +280,9 @@ mod tests {
         std::thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
             let mut writer = stream.try_clone().unwrap();
-            for line in BufReader::new(stream).lines() {
-                let request: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            for line in BufReader::new(stream).split(b'\n') {
+                let line: Vec<u8> = line.unwrap().into_iter().filter(u8::is_ascii).collect();
+                let request: Value = serde_json::from_slice(&line).unwrap();
                 let answer = match request["execute"].as_str().unwrap() {
                     "guest-sync" => {
                         writer.write_all(b"{\"return\":{\"pid\":1}}\n").unwrap();
