@@ -117,6 +117,11 @@ impl Command {
         self.spawn(out, err)
     }
 
+    /// Starts it with nobody listening.
+    pub fn start_quiet(self) -> Result<Guarded> {
+        self.spawn(Stdio::null(), Stdio::null())
+    }
+
     /// Runs to the end, captured. Errs if it cannot be started or takes longer than `within` (host time).
     pub fn capture(self, within: Duration) -> Result<Output> {
         let started = Instant::now();

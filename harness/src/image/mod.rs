@@ -36,6 +36,11 @@ impl Image {
         &self.hash
     }
 
+    /// When it was built, to tell a rebuilt image from its predecessor of the same name.
+    pub(crate) fn built(&self) -> Result<String> {
+        cache::read_text(&self.dir.join("complete"))
+    }
+
     /// The disk: GPT, an EFI system partition with systemd-boot, and an ext4 root. Never written to.
     pub fn disk(&self) -> PathBuf {
         self.dir.join("disk.raw")
@@ -118,7 +123,8 @@ fn build(
     progress.say("image", "writing the disk");
     disk::write(tools, recipe, &root, &made)?;
     root.discard()?;
-    cache::write(&made.join("complete"), recipe.hash().as_bytes())?;
+    let now = std::time::SystemTime::now();
+    cache::write(&made.join("complete"), format!("{now:?}\n").as_bytes())?;
     cache::publish(&made, entry)
 }
 

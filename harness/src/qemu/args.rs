@@ -65,6 +65,7 @@ pub(crate) struct Launch<'a> {
     pub kernel_options: &'a str,
     pub sockets: PathBuf,
     pub console: PathBuf,
+    pub pid_file: PathBuf,
     pub forwards: &'a [Forward],
     /// Whether the guest reaches anything beyond the host's loopback forwards.
     pub outbound: bool,
@@ -127,7 +128,7 @@ pub(crate) fn arguments(launch: &Launch) -> Vec<OsString> {
             path(&launch.disk)
         ),
     );
-    args.pair("-device", "virtio-blk-pci,drive=disk,bootindex=1");
+    args.pair("-device", "virtio-blk-pci,id=disk-device,drive=disk,bootindex=1");
     network(&mut args, launch);
     control(&mut args, launch);
     // A panic is an event, not a reboot: the guest stands still until somebody looks.
@@ -211,6 +212,7 @@ fn control(args: &mut Arguments, launch: &Launch) {
         format!("file,id=console,path={},append=on", path(&launch.console)),
     );
     args.pair("-serial", "chardev:console");
+    args.pair("-pidfile", launch.pid_file.as_os_str());
     args.pair(
         "-qmp",
         format!("unix:{},server=on,wait=off", socket(QMP)),
@@ -253,6 +255,7 @@ mod tests {
             kernel_options: "root=/dev/vda2",
             sockets: "/s".into(),
             console: "/r/console".into(),
+            pid_file: "/r/pid".into(),
             forwards: &[Forward { host: 0, guest: 22 }],
             outbound: false,
             lan: None,

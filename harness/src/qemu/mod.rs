@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod args;
+pub(crate) mod process;
 pub(crate) mod qmp;
 
 pub use args::{Accelerator, Boot, Forward, Model};
