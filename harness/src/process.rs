@@ -223,11 +223,6 @@ impl Guarded {
         self.child.try_wait().ok().flatten().map(code_of)
     }
 
-    /// The process id of the guard; the program is its child.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Ends it now and waits until it is gone.
     pub fn end(&mut self) {
         drop(self.leash.take());

@@ -39,6 +39,7 @@ pub struct GuestFile {
 const BASE_PACKAGES: &[&str] = &[
     "busybox-static",
     "dbus",
+    "iputils-ping",
     "iproute2",
     "kmod",
     "linux-image-cloud-amd64",

@@ -30,6 +30,11 @@ impl Machine {
     /// # Errors
     /// `State` if it is on; otherwise those of a start.
     pub fn power_on(&self) -> Result<()> {
+        self.power_on_within(BOOT)
+    }
+
+    /// The same with another time-out for the boot, in guest time.
+    pub fn power_on_within(&self, boot: Duration) -> Result<()> {
         if lock(&self.0.vm).as_ref().is_some_and(|vm| vm.ended().is_none()) {
             return Err(Error::new(
                 ErrorKind::State,
@@ -39,7 +44,7 @@ impl Machine {
         let _slot = self.0.run.0.harness.boot_slot()?;
         self.note("power on");
         self.launch(false)?;
-        self.wait_up()
+        self.wait_up_within(boot)
     }
 
     /// Asks the guest to restart and waits until it is up again. Needs a machine that boots by itself.
@@ -118,7 +123,11 @@ impl Machine {
     }
 
     fn wait_up(&self) -> Result<()> {
-        self.wait_for(&Wait::Agent, BOOT)?;
+        self.wait_up_within(BOOT)
+    }
+
+    fn wait_up_within(&self, boot: Duration) -> Result<()> {
+        self.wait_for(&Wait::Agent, boot)?;
         self.wait_ready(READY)?;
         self.note("up");
         Ok(())

@@ -1,0 +1,140 @@
+//! Nothing is left behind, whatever ends the process that started the machines. A copy of this test program is that
+//! process: it starts a machine, says so, and waits to be ended.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::place;
+
+/// Set for the copy.
+const VICTIM: &str = "HARNESS_TEST_VICTIM";
+
+/// Not a test when run with the others: the body of the copy.
+#[test]
+fn victim() {
+    let Some(how) = std::env::var_os(VICTIM) else {
+        return;
+    };
+    let Some(place) = place("victim") else { return };
+    let machine = place.machine("victim");
+    let pid = machine.monitor("query-status", serde_json::json!({})).map(|_| ());
+    pid.unwrap();
+    println!("logs {}", place.run.logs().display());
+    println!("config {}", place.run.ssh_config().display());
+    println!("ready");
+    if how == "panic" {
+        panic!("as it was told to");
+    }
+    std::thread::sleep(Duration::from_secs(120));
+}
+
+struct Victim {
+    child: Child,
+    run: PathBuf,
+    sockets: PathBuf,
+    qemu: u32,
+}
+
+fn start(how: &str) -> Victim {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "victim", "--nocapture", "--test-threads=1"])
+        .env(VICTIM, how)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut run = None;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if let Some(config) = line.strip_prefix("config ") {
+            run = PathBuf::from(config).parent().map(PathBuf::from);
+        }
+        if line == "ready" {
+            break;
+        }
+    }
+    let run = run.expect("the copy told where its run is");
+    let sockets = PathBuf::from(std::fs::read_to_string(run.join("sockets")).unwrap());
+    let pid = std::fs::read_to_string(run.join("machines/victim/pid"));
+    // The copy that panics may be gone before this is read.
+    let qemu = pid.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    Victim {
+        child,
+        run,
+        sockets,
+        qemu,
+    }
+}
+
+fn is_qemu(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("qemu"))
+}
+
+fn nothing_left(mut victim: Victim) {
+    victim.child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let left = (
+            is_qemu(victim.qemu),
+            victim.run.exists(),
+            victim.sockets.exists(),
+        );
+        if left == (false, false, false) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "left behind (QEMU, run, sockets): {left:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn signalled(signal: &str) {
+    if common::harness().is_none() {
+        return;
+    }
+    let victim = start("wait");
+    assert!(is_qemu(victim.qemu) && victim.sockets.exists());
+    let pid = victim.child.id().to_string();
+    Command::new("kill").args([signal, &pid]).status().unwrap();
+    nothing_left(victim);
+}
+
+#[test]
+fn after_a_kill() {
+    signalled("-KILL");
+}
+
+#[test]
+fn after_ctrl_c() {
+    signalled("-INT");
+}
+
+#[test]
+fn after_a_closed_terminal() {
+    signalled("-HUP");
+}
+
+#[test]
+fn after_a_panic() {
+    if common::harness().is_none() {
+        return;
+    }
+    nothing_left(start("panic"));
+}
+
+#[test]
+fn after_the_last_handle_is_dropped() {
+    let Some(place) = place("dropped") else { return };
+    let machine = place.machine("dropped");
+    let run = place.run.ssh_config().parent().map(PathBuf::from).unwrap();
+    let pid = std::fs::read_to_string(run.join("machines/dropped/pid")).unwrap();
+    let qemu = pid.trim().parse().unwrap();
+    assert!(is_qemu(qemu));
+    drop(machine);
+    assert!(!is_qemu(qemu));
+    drop(place);
+    assert!(!run.exists());
+}
