@@ -35,6 +35,20 @@ pub(crate) struct HostKey {
     pub public: String,
 }
 
+impl HostKey {
+    /// A fresh pair; `dir` is the machine's own, and goes with it.
+    pub fn create(tools: &Tools, dir: &Path) -> Result<Self> {
+        let file = dir.join("host-key");
+        generate(tools, &file)?;
+        Ok(Self {
+            private: cache::read_text(&file)?,
+            public: cache::read_text(&file.with_extension("pub"))?
+                .trim_end()
+                .to_owned(),
+        })
+    }
+}
+
 fn generate(tools: &Tools, file: &Path) -> Result<()> {
     Command::new(&tools.ssh_keygen)
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f"])
@@ -50,15 +64,6 @@ impl Identity {
             dir: dir.to_owned(),
             public_key: cache::read_text(&dir.join("key.pub"))?.trim_end().to_owned(),
             hosts: Mutex::new(BTreeMap::new()),
-        })
-    }
-
-    pub fn host_key(&self, tools: &Tools, machine: &str) -> Result<HostKey> {
-        let file = self.dir.join(format!("host-key-{machine}"));
-        generate(tools, &file)?;
-        Ok(HostKey {
-            private: cache::read_text(&file)?,
-            public: cache::read_text(&file.with_extension("pub"))?.trim_end().to_owned(),
         })
     }
 

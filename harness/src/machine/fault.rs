@@ -103,7 +103,7 @@ impl Machine {
         self.monitor(
             "block_set_io_throttle",
             json!({
-                "id": "disk-device", "bps": limit, "bps_rd": 0, "bps_wr": 0,
+                "id": "/machine/peripheral/disk-device/virtio-backend", "bps": limit, "bps_rd": 0, "bps_wr": 0,
                 "iops": 0, "iops_rd": 0, "iops_wr": 0,
             }),
         )

@@ -179,7 +179,7 @@ impl Machine {
             Some(lan) => lan.join(&spec.name)?,
             None => args::NO_LAN_MAC.to_owned(),
         };
-        let host_key = run.0.identity.host_key(harness.tools(), &spec.name)?;
+        let host_key = HostKey::create(harness.tools(), &dir)?;
         let ports = spec.forwards.iter().map(|f| (f.guest, f.host));
         Ok(Self(Arc::new(Inner {
             agent: Agent::new(sockets.join(args::AGENT)),

@@ -106,7 +106,8 @@ impl Machine {
         let Some(port) = self.port(22) else {
             return false;
         };
-        let within = Duration::from_millis(1500);
+        // A slow cable needs two round trips until the banner is here.
+        let within = Duration::from_secs(5);
         let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
             return false;
         };

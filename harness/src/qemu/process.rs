@@ -127,9 +127,9 @@ impl Vm {
                         Error::new(
                             ErrorKind::Panicked,
                             format!(
-                                "the kernel of {} panicked; its console ends with:\n{}",
+                                "the kernel of {} panicked: {}",
                                 self.name,
-                                self.console_tail(8)
+                                panic_in(&self.console_tail(200))
                             ),
                         )
                         .try_next(format!("read {}", self.console.display())),
@@ -175,6 +175,15 @@ fn tail(log: &Path, from: u64) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
     let from = usize::try_from(from).unwrap_or(0).min(bytes.len());
     String::from_utf8_lossy(&bytes[from..]).into_owned()
+}
+
+/// The kernel's own words about its panic; the end of the console if there are none.
+fn panic_in(console: &str) -> String {
+    let said = console
+        .lines()
+        .rev()
+        .find_map(|line| line.split("Kernel panic - ").nth(1));
+    said.map_or_else(|| last_lines(console, 8), str::to_owned)
 }
 
 /// Without the escape sequences that firmware and loader draw with.
@@ -242,6 +251,13 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::MachineDied);
         assert!(error.to_string().contains("unknown CPU model"));
         assert_eq!(start_failure("web", 127, "").kind(), ErrorKind::ToolMissing);
+    }
+
+    #[test]
+    fn a_panic_is_told_in_the_kernels_words() {
+        let console = "[ 1.0] boot\n[ 2.0] Kernel panic - not syncing: sysrq triggered crash\n[ 2.1] CPU: 0\n";
+        assert_eq!(panic_in(console), "not syncing: sysrq triggered crash");
+        assert_eq!(panic_in("nothing"), "nothing");
     }
 
     #[test]
