@@ -1,27 +1,35 @@
-# Replays the recorded cases against a `lib`, by default the stand-in's. The README says how it is called.
+# Replays the recorded cases against a `lib`, by default the stand-in's. README.md says how it is called.
 {
   lib ? ../../nix/rehearsal/lib,
 }:
 let
-  theLib = import lib;
   read = file: builtins.fromJSON (builtins.readFile file);
-  recorded = read ./expected.json;
-  ours = read ./more-expected.json;
+  load = file: import file { lib = import lib; };
+  expected = read ./expected.json // read ./more-expected.json;
 
-  suites = {
-    cases = {
-      cases = import ./cases.nix { lib = theLib; };
-      expected = recorded.cases;
-    };
-    lib-cases = {
-      cases = import ./lib-cases.nix { lib = theLib; };
-      expected = recorded.lib-cases;
-    };
-    more-cases = {
-      cases = import ./more-cases.nix { lib = theLib; };
-      expected = ours.more-cases;
-    };
-  };
+  # A file of cases in `more/` is a suite of its name, but for the one that they share.
+  topics = builtins.filter (topic: topic != null && topic != "prelude") (
+    map (
+      file:
+      let
+        name = builtins.match "(.*)\\.nix" file;
+      in
+      if name == null then null else builtins.head name
+    ) (builtins.attrNames (builtins.readDir ./more))
+  );
+
+  cases = {
+    cases = load ./cases.nix;
+    lib-cases = load ./lib-cases.nix;
+  }
+  // builtins.listToAttrs (
+    map (name: {
+      inherit name;
+      value = load (./more + "/${name}.nix");
+    }) topics
+  );
+
+  hasValue = suite: name: expected ? ${suite}.${name}.value;
 
   attempt =
     value:
@@ -31,16 +39,21 @@ let
     if result.success then { inherit (result) value; } else { failed = true; };
 in
 {
+  # Every case, bare.
+  inherit cases;
+
   # Every case that has a value, in one evaluation: `{ value = …; }`, or `{ failed = true; }` where it throws.
   values = builtins.mapAttrs (
-    _: suite:
+    suite: all:
     builtins.mapAttrs (_: attempt) (
-      builtins.intersectAttrs (builtins.removeAttrs suite.expected (
-        builtins.filter (name: suite.expected.${name} ? error) (builtins.attrNames suite.expected)
-      )) suite.cases
+      removeAttrs all (builtins.filter (name: !hasValue suite name) (builtins.attrNames all))
     )
-  ) suites;
+  ) cases;
 
-  # One case, bare: how its error comes out on stderr.
-  one = builtins.mapAttrs (_: suite: suite.cases) suites;
+  # For `nix repl`: says on stderr which case comes, and then either its error or `no error`.
+  probe =
+    suite: name:
+    builtins.trace "@@ ${suite} ${name}" (
+      builtins.deepSeq cases.${suite}.${name} (builtins.trace "no error" null)
+    );
 }

@@ -17,6 +17,12 @@ impl CacheDir {
         Self::from_environment(|name| std::env::var_os(name))
     }
 
+    /// A cache of a test's own.
+    #[cfg(test)]
+    pub fn at(root: &Path) -> Self {
+        Self(root.to_owned())
+    }
+
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, Failure> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let dir = if let Some(own) = set("SLIPWAY_CACHE") {
@@ -54,6 +60,16 @@ impl CacheDir {
     /// The rehearsal stand-ins that are embedded in this program, by the hash of their content.
     pub fn rehearsal(&self, hash: &str) -> PathBuf {
         self.0.join("rehearsal").join(hash)
+    }
+
+    /// Links that keep the last closures from being collected.
+    pub fn roots(&self) -> PathBuf {
+        self.0.join("roots")
+    }
+
+    /// Which commit each closure came from.
+    pub fn closures(&self) -> PathBuf {
+        self.0.join("closures")
     }
 
     /// What earlier evaluations found.

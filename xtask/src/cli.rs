@@ -82,7 +82,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Setup {
-    /// Install only these [default: what the commands of this machine need]
+    /// Install only these [default: nix, deploy-rs and act]
     #[arg(value_enum)]
     pub tools: Vec<ToolChoice>,
 }
@@ -220,7 +220,8 @@ pub struct Test {
     /// Run only the parts with this word in their name
     pub filter: Option<String>,
     /// A skip is a failure, as it is in CI
-    #[arg(long, env = "CI")]
+    // CI systems set `true`, `1` or nothing at all.
+    #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_skips: bool,
 }
 

@@ -1,15 +1,20 @@
 //! Parses the command line, runs one command, and maps its error to an exit code.
 
+mod add_host;
 mod build;
 mod cache_dir;
+mod check;
 mod cli;
 mod cmd;
+mod diff;
 mod evaluate;
 mod failure;
 mod fleet;
+mod format;
 mod process;
 mod report;
 mod setup;
+mod testing;
 mod tools;
 
 use std::process::ExitCode;

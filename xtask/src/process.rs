@@ -1,6 +1,8 @@
 //! The one place that starts processes: captured, streamed, timed, interrupted.
 //! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
 
+pub mod usage;
+
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
@@ -9,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use nix::sys::signal::{killpg, Signal};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -20,8 +22,18 @@ use crate::failure::Failure;
 /// How long a group may take to end after SIGTERM before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The groups that are alive, by their leader's process id.
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// The groups that this process started.
+struct Groups {
+    /// By their leader's process id.
+    alive: BTreeSet<i32>,
+    /// Set when xtask ends: a task that is not yet dropped must not start another process.
+    closed: bool,
+}
+
+static GROUPS: Mutex<Groups> = Mutex::new(Groups {
+    alive: BTreeSet::new(),
+    closed: false,
+});
 
 /// A process to start: program, arguments, environment. Nothing is passed through a shell.
 #[derive(Debug, Clone)]
@@ -165,10 +177,19 @@ impl Command {
     }
 
     /// Like `capture`, and each line of stderr is handed over the moment it is there.
-    pub async fn stream(self, mut on_stderr: impl FnMut(&str)) -> Result<Output> {
+    pub async fn stream(self, on_stderr: impl FnMut(&str)) -> Result<Output> {
+        self.watch(|_| (), on_stderr).await
+    }
+
+    /// Like `stream`, and the process id is handed over first, for who measures the process while it runs.
+    pub async fn watch(
+        self,
+        on_start: impl FnOnce(i32),
+        mut on_stderr: impl FnMut(&str),
+    ) -> Result<Output> {
         let started = Instant::now();
-        let mut child = self.start(Stdio::piped())?;
-        let group = Group::of(&child);
+        let (mut child, group) = self.start(Stdio::piped())?;
+        on_start(group.leader);
         let stdin = child.stdin.take();
         let bytes = self.stdin.clone().unwrap_or_default();
         let mut stdout = child.stdout.take().context("stdout was not captured")?;
@@ -235,7 +256,7 @@ impl Command {
         Ok(status_of(status))
     }
 
-    fn start(&self, out: Stdio) -> Result<tokio::process::Child> {
+    fn start(&self, out: Stdio) -> Result<(tokio::process::Child, Group)> {
         let mut command = tokio::process::Command::new(&self.program);
         command
             .args(&self.args)
@@ -251,9 +272,22 @@ impl Command {
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
-        command
+        // Held from the start to the entry, so that `terminate_all` misses no process.
+        let mut groups = groups();
+        if groups.closed {
+            bail!("{} is not started: xtask is ending", self.program.display());
+        }
+        let child = command
             .spawn()
-            .with_context(|| format!("cannot start {}", self.program.display()))
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        // A child that was just started and not yet waited for has an id.
+        let leader = child.id().map_or(0, u32::cast_signed);
+        groups.alive.insert(leader);
+        let group = Group {
+            leader,
+            ended: false,
+        };
+        Ok((child, group))
     }
 }
 
@@ -264,16 +298,6 @@ struct Group {
 }
 
 impl Group {
-    fn of(child: &tokio::process::Child) -> Self {
-        // A child that was just started and not yet waited for has an id.
-        let leader = child.id().map_or(0, |id| id.cast_signed());
-        groups().insert(leader);
-        Self {
-            leader,
-            ended: false,
-        }
-    }
-
     /// The leader was waited for: stragglers of its group are ended, and usually there are none.
     fn finish(mut self) {
         self.ended = true;
@@ -286,7 +310,7 @@ impl Drop for Group {
         let _ = signal_group(self.leader, Signal::SIGTERM);
         // A group whose command was given up stays listed: `terminate_all` waits for it.
         if self.ended {
-            groups().remove(&self.leader);
+            groups().alive.remove(&self.leader);
         }
     }
 }
@@ -308,9 +332,24 @@ pub async fn interrupt_signal() {
     }
 }
 
-/// Ends every process that this one started, and waits until they are gone.
+/// Asks a process that `watch` started to end; whoever watches it sees how it ended.
+pub fn ask_to_end(leader: i32) {
+    // It may have ended by itself.
+    let _ = signal_group(leader, Signal::SIGTERM);
+}
+
+/// Kills a process that `watch` started, because it must be gone at once.
+pub fn kill(leader: i32) {
+    let _ = signal_group(leader, Signal::SIGKILL);
+}
+
+/// Ends every process that this one started, and waits until they are gone. None is started after that.
 pub async fn terminate_all() {
-    let alive: Vec<i32> = groups().iter().copied().collect();
+    let alive: Vec<i32> = {
+        let mut groups = groups();
+        groups.closed = true;
+        groups.alive.iter().copied().collect()
+    };
     end_groups(&alive).await;
 }
 
@@ -342,7 +381,7 @@ fn group_lives(leader: i32) -> bool {
     leader > 0 && killpg(Pid::from_raw(leader), None).is_ok()
 }
 
-fn groups() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
+fn groups() -> std::sync::MutexGuard<'static, Groups> {
     GROUPS
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

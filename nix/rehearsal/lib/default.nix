@@ -33,7 +33,10 @@ extensible (
   // customisation
   // deps
   // options
-  // modules
+  // removeAttrs modules [
+    "importApply"
+    "importJSON"
+  ]
   # Where lists and strings share a name (hasPrefix, replicate), it means the one for strings or for lists as in nixpkgs.
   // strings
   // lists
@@ -90,6 +93,7 @@ extensible (
         makeExtensibleWithCustomName
         ;
     };
+    inherit (builtins) compareVersions splitVersion;
     versions = {
       inherit (builtins) compareVersions splitVersion;
       major = version: builtins.elemAt (builtins.splitVersion version) 0;

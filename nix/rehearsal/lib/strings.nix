@@ -12,8 +12,6 @@ let
     fromJSON
     genList
     head
-    isAttrs
-    isInt
     isList
     isPath
     isString
@@ -25,7 +23,6 @@ let
     split
     stringLength
     substring
-    tail
     typeOf
     unsafeDiscardStringContext
     ;

@@ -1,1 +1,195 @@
 //! Evaluates hosts in worker processes and builds each the moment it is evaluated.
+
+mod builds;
+mod compare;
+mod evaluations;
+mod failures;
+mod isolation;
+mod keep;
+pub mod memory;
+pub mod outcome;
+mod progress;
+mod provenance;
+mod reuse;
+mod roots;
+mod run;
+mod slots;
+mod survey;
+mod worker;
+mod workers;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::evaluate::apply::Overview;
+use crate::evaluate::source::{Fingerprint, Source};
+use crate::evaluate::{kept, Fleet};
+use crate::fleet::host::{self, HostName};
+use crate::report::live::Live;
+
+use memory::Memory;
+use outcome::{Evaluation, Host, Report};
+use reuse::{Kept, Reuse};
+use run::{Request, Run};
+
+/// How hosts are built.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Only these; all if empty.
+    pub hosts: Vec<String>,
+    pub jobs: u32,
+    /// Bytes that all evaluations together may take.
+    pub memory: u64,
+    pub cores: usize,
+    /// The hosts of this revision are built too, and compared.
+    pub changed_since: Option<String>,
+    /// A folder for a link to each host's closure.
+    pub out_links: Option<PathBuf>,
+    /// Earlier evaluations are not used.
+    pub fresh: bool,
+    /// Live lines instead of plain ones.
+    pub live: bool,
+}
+
+/// Under this name a fleet's evaluations are kept.
+const KIND: &str = "hosts";
+
+/// Evaluates and builds a fleet's hosts, and compares them with another revision's if that is wanted. A host that fails
+/// is part of the report.
+///
+/// # Errors
+/// Usage, if a wanted host or the revision does not exist; failed, if the fleet as a whole cannot be evaluated.
+pub async fn build_all(fleet: &Fleet, options: &Options) -> Result<Report> {
+    let started = Instant::now();
+    // A revision that does not exist is told before anything is built.
+    let before = match &options.changed_since {
+        Some(revision) => Some(fleet.at(revision).await?),
+        None => None,
+    };
+    let mut pass = Pass::prepare(fleet, options).await?;
+    let hosts = host::select(pass.hosts(), &options.hosts)?;
+    let done = pass.build(&hosts, options).await?;
+    let mut rows = done.rows;
+    if let Some(dir) = &options.out_links {
+        keep::link(fleet, dir, &rows).await?;
+    }
+    let changed_since = match before {
+        Some(before) => {
+            compare::with(&before, options, &mut rows).await?;
+            before.source.revision
+        }
+        None => None,
+    };
+    Ok(Report {
+        version: 1,
+        stage: fleet.stage,
+        flake: fleet.flake.reference.clone(),
+        revision: fleet.source.revision.clone(),
+        dirty: fleet.source.dirty,
+        changed_since,
+        seconds: started.elapsed().as_secs_f64(),
+        evaluation: done.evaluation,
+        hosts: rows,
+    })
+}
+
+/// One fleet at one revision: what is known of it, and then its hosts.
+struct Pass<'a> {
+    fleet: &'a Fleet,
+    name: Fingerprint,
+    before: Option<Kept>,
+    isolated: bool,
+    overview: Overview,
+}
+
+struct Done {
+    /// In the order that was asked for.
+    rows: Vec<Host>,
+    evaluation: Evaluation,
+}
+
+impl<'a> Pass<'a> {
+    async fn prepare(fleet: &'a Fleet, options: &Options) -> Result<Self> {
+        let name = name_of(fleet);
+        let before: Option<Kept> = if options.fresh {
+            None
+        } else {
+            kept::read(&fleet.cache, KIND, &name)
+        };
+        let isolated = before
+            .as_ref()
+            .is_some_and(|kept| is_isolated(fleet, &kept.overview));
+        let overview = match &before {
+            Some(kept) if kept.overview_holds(&fleet.source, isolated) => kept.overview.clone(),
+            _ => fleet.overview().await?,
+        };
+        Ok(Self {
+            fleet,
+            name,
+            before,
+            isolated,
+            overview,
+        })
+    }
+
+    fn hosts(&self) -> &[HostName] {
+        &self.overview.hosts
+    }
+
+    /// Where the links are that keep its closures.
+    fn roots(&self) -> PathBuf {
+        self.fleet.cache.roots().join(self.name.as_str())
+    }
+
+    async fn build(&mut self, hosts: &[HostName], options: &Options) -> Result<Done> {
+        let fleet = self.fleet;
+        let mut reuse = Reuse::plan(
+            fleet.source.clone(),
+            self.overview.clone(),
+            self.before.take(),
+            hosts,
+            self.isolated,
+        );
+        let valid = fleet.nix.valid(&reuse.outputs()).await?;
+        reuse.forget_collected(&valid, |path| path.as_path().exists());
+
+        let roots = self.roots();
+        let links = roots::folder(&roots)?;
+        let width = hosts.iter().map(|host| host.as_str().len()).max();
+        let request = Request {
+            hosts: hosts.to_vec(),
+            jobs: options.jobs,
+            memory: Memory::new(options.memory, options.cores),
+            roots: links.clone(),
+        };
+        let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
+        let run = Run::new(fleet.clone(), request, reuse, live);
+        let mut done = run.finish().await?;
+        kept::write(&fleet.cache, KIND, &self.name, &done.kept)?;
+        let rows: Vec<Host> = hosts
+            .iter()
+            .filter_map(|host| done.hosts.remove(host))
+            .collect();
+        keep::closures(fleet, &done.kept, &rows, &roots, &links).await?;
+        Ok(Done {
+            rows,
+            evaluation: done.evaluation,
+        })
+    }
+}
+
+/// A fleet's evaluations and links are found again by its reference and its stage.
+fn name_of(fleet: &Fleet) -> Fingerprint {
+    Source::opaque(&fleet.flake.reference)
+        .with_context(&[&fleet.stage.to_string()])
+        .whole()
+}
+
+fn is_isolated(fleet: &Fleet, overview: &Overview) -> bool {
+    let (Some(root), Some(dir)) = (fleet.folder(), &overview.hosts_dir) else {
+        return false;
+    };
+    overview.hermetic && isolation::is_isolated(root, dir, &overview.hosts, fleet.source.paths())
+}

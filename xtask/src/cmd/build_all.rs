@@ -1,10 +1,95 @@
 //! `cargo xtask build-all`.
 
-use anyhow::Result;
+use std::io::Write;
+use std::path::Path;
 
+use anyhow::{Context, Result};
+
+use crate::build::memory::{self, MIB};
+use crate::build::outcome::{Outcome, Report};
+use crate::build::{self, Options};
 use crate::cli::{BuildAll, Global};
-use crate::failure::{Exit, Failure};
+use crate::evaluate;
+use crate::failure::Exit;
+use crate::report;
 
-pub async fn run(_global: &Global, args: BuildAll) -> Result<Exit> {
-    Err(Failure::failed(format!("not built yet: {args:?}")).into())
+pub async fn run(global: &Global, args: BuildAll) -> Result<Exit> {
+    let fleet = evaluate::open(global).await?;
+    let options = options(global, &args);
+    let report = build::build_all(&fleet, &options).await?;
+    print(&report, args.json.as_deref())?;
+    Ok(exit(&report, !args.hosts.is_empty()))
+}
+
+fn options(global: &Global, args: &BuildAll) -> Options {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Options {
+        hosts: args.hosts.clone(),
+        jobs: args
+            .jobs
+            .map_or_else(|| u32::try_from(cores).unwrap_or(1), u32::from),
+        memory: args
+            .eval_memory
+            .map_or_else(default_memory, |mib| mib * MIB),
+        cores,
+        changed_since: args.changed_since.clone(),
+        out_links: args.out_links.clone(),
+        fresh: args.no_eval_cache,
+        live: report::live(global.plain),
+    }
+}
+
+fn default_memory() -> u64 {
+    // Where there is no such file, the assumption of `default_budget` holds.
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    memory::default_budget(&meminfo, limit.as_deref())
+}
+
+/// The table is data, unless the JSON takes its place.
+fn print(report: &Report, json: Option<&Path>) -> Result<()> {
+    let text = format!(
+        "{}{}\n",
+        report::build_all::table(report).text(),
+        report::build_all::summary(report)
+    );
+    let errors = report::build_all::errors(report);
+    if !errors.is_empty() {
+        report::say(errors.trim_end());
+    }
+    let document = || anyhow::Ok(format!("{}\n", serde_json::to_string_pretty(report)?));
+    match json {
+        Some(file) if file == Path::new("-") => {
+            report::say(text.trim_end());
+            report::data(&document()?);
+        }
+        Some(file) => {
+            std::fs::write(file, document()?)
+                .with_context(|| format!("cannot write the report {}", file.display()))?;
+            report::data(&text);
+        }
+        None => report::data(&text),
+    }
+    if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) {
+        std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(&file)
+            .and_then(|mut summary| {
+                summary.write_all(report::build_all::markdown(report).as_bytes())
+            })
+            .with_context(|| format!("cannot write the job summary {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// A host of a system that nothing here builds for is no failure, unless it was asked for by name.
+fn exit(report: &Report, named: bool) -> Exit {
+    let good =
+        |outcome: Outcome| outcome.is_built() || (outcome == Outcome::EvaluatedOnly && !named);
+    if report.hosts.iter().all(|host| good(host.outcome)) {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    }
 }

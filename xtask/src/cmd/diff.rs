@@ -3,8 +3,30 @@
 use anyhow::Result;
 
 use crate::cli::{Diff, Global};
-use crate::failure::{Exit, Failure};
+use crate::diff::fleets::{self, Known};
+use crate::evaluate;
+use crate::failure::Exit;
+use crate::report;
 
-pub async fn run(_global: &Global, args: Diff) -> Result<Exit> {
-    Err(Failure::failed(format!("not built yet: {args:?}")).into())
+pub async fn run(global: &Global, args: Diff) -> Result<Exit> {
+    let now = evaluate::open(global).await?;
+    let old = Known::of(now.at(&args.rev).await?, &args.rev).await?;
+    let new = match &args.to {
+        Some(revision) => Known::of(now.at(revision).await?, revision).await?,
+        None => Known::of(now, "the working tree").await?,
+    };
+    let diff = fleets::compare(&old, &new, &args.hosts).await?;
+    let text = if args.json {
+        report::diff::json(&diff)?
+    } else if args.markdown {
+        report::diff::markdown(&diff)
+    } else {
+        report::diff::text(&diff)
+    };
+    report::data(&text);
+    Ok(if diff.failed() {
+        Exit::Failed
+    } else {
+        Exit::Passed
+    })
 }

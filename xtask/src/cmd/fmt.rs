@@ -1,10 +1,77 @@
 //! `cargo xtask fmt`.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 use crate::cli::{Fmt, Global};
+use crate::evaluate::locate::locate;
 use crate::failure::{Exit, Failure};
+use crate::format::{examine, nix_files, of_the_flake, Formatting};
+use crate::report;
 
-pub async fn run(_global: &Global, args: Fmt) -> Result<Exit> {
-    Err(Failure::failed(format!("not built yet: {args:?}")).into())
+pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
+    let files = if args.paths.is_empty() {
+        of_the_flake(&locate(global.flake.as_deref())?).await?
+    } else {
+        nix_files(&args.paths)?
+    };
+    let mut unreadable = 0;
+    let mut different = 0;
+    for file in &files {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        match examine(&text) {
+            Formatting::Unchanged => (),
+            Formatting::Unreadable {
+                line,
+                column,
+                message,
+            } => {
+                unreadable += 1;
+                report::say(&format!("{}:{line}:{column}: {message}", file.display()));
+            }
+            Formatting::Differs(formatted) => {
+                different += 1;
+                if args.check {
+                    report::say(&format!("{}: not formatted", file.display()));
+                } else {
+                    replace(file, &formatted)?;
+                    report::say(&format!("{}: formatted", file.display()));
+                }
+            }
+        }
+    }
+    if unreadable > 0 {
+        let files = plural(unreadable, "file");
+        return Err(Failure::failed(format!("cannot format {files}: not Nix")).into());
+    }
+    if different > 0 && args.check {
+        let of = plural(files.len(), "Nix file");
+        return Err(
+            Failure::failed(format!("{different} of {of} not formatted as nixfmt does"))
+                .try_next("cargo xtask fmt")
+                .into(),
+        );
+    }
+    Ok(Exit::Passed)
+}
+
+/// Writes the whole text or nothing, and keeps the file's permissions.
+fn replace(file: &Path, text: &str) -> Result<()> {
+    let dir = file.parent().unwrap_or(Path::new("."));
+    let cannot_write = || format!("cannot write {}", file.display());
+    let permissions = std::fs::metadata(file)
+        .with_context(cannot_write)?
+        .permissions();
+    let new = tempfile::NamedTempFile::new_in(dir).with_context(cannot_write)?;
+    std::fs::write(new.path(), text).with_context(cannot_write)?;
+    std::fs::set_permissions(new.path(), permissions).with_context(cannot_write)?;
+    new.persist(file).with_context(cannot_write)?;
+    Ok(())
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
 }

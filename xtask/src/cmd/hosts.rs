@@ -2,9 +2,49 @@
 
 use anyhow::Result;
 
-use crate::cli::{Global, Hosts};
-use crate::failure::{Exit, Failure};
+use crate::add_host;
+use crate::cli::{Global, Hosts, HostsAdd, HostsCommand, HostsFormat, HostsList};
+use crate::evaluate;
+use crate::failure::Exit;
+use crate::report;
 
-pub async fn run(_global: &Global, args: Hosts) -> Result<Exit> {
-    Err(Failure::failed(format!("not built yet: {args:?}")).into())
+pub async fn run(global: &Global, args: Hosts) -> Result<Exit> {
+    match args.command {
+        None => list(global, &args.list).await,
+        Some(HostsCommand::List(args)) => list(global, &args).await,
+        Some(HostsCommand::Add(args)) => add(global, &args).await,
+    }
+}
+
+async fn list(global: &Global, args: &HostsList) -> Result<Exit> {
+    let fleet = evaluate::open(global).await?;
+    let survey = fleet.survey().await?;
+    let text = match args.format {
+        _ if args.json => report::hosts::json(&survey)?,
+        HostsFormat::Table => report::hosts::table(&survey),
+        HostsFormat::Markdown => report::hosts::markdown(&survey.inventory),
+        HostsFormat::Matrix => report::hosts::matrix(&survey.inventory)?,
+    };
+    report::data(&text);
+    Ok(report::unhealthy(&fleet, &survey))
+}
+
+async fn add(global: &Global, args: &HostsAdd) -> Result<Exit> {
+    let fleet = evaluate::open(global).await?;
+    let survey = fleet.survey().await?;
+    let added = add_host::run(&fleet, &survey, args).await?;
+    report::say(&format!(
+        "wrote {}, copied from {}",
+        added.file.display(),
+        args.from
+    ));
+    if added.known_to_git {
+        report::say("git knows it now (git add --intent-to-add), so Nix sees it");
+    }
+    report::say(&format!(
+        "next: say what it is for in {}",
+        added.file.display()
+    ));
+    report::say(&format!("then: cargo xtask build-all {}", args.name));
+    Ok(Exit::Passed)
 }

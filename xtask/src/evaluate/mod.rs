@@ -1,12 +1,33 @@
 //! From `--flake` and `--stage` to an evaluated fleet: the flake, its stage, its inventory.
 
-use anyhow::Result;
+pub mod apply;
+mod declared;
+mod digest;
+pub mod error;
+pub mod kept;
+pub mod locate;
+mod probe;
+pub mod source;
+mod stand_in;
+mod survey;
 
-use crate::cli::Global;
+use anyhow::{Context, Result};
+
+use crate::cache_dir::CacheDir;
+use crate::cli::{Global, StageChoice};
+use crate::failure::Failure;
 use crate::fleet::flake::Flake;
+use crate::fleet::lock::Lock;
 use crate::fleet::stage::Stage;
+use crate::report;
 use crate::setup;
 use crate::tools::nix::Nix;
+
+use locate::Location;
+use source::Source;
+use stand_in::StandIn;
+
+pub use survey::{Found, Survey};
 
 /// A fleet that can be evaluated: a flake, the stage it is evaluated in, and the Nix that does it.
 #[derive(Debug, Clone)]
@@ -14,23 +35,191 @@ pub struct Fleet {
     pub nix: Nix,
     pub flake: Flake,
     pub stage: Stage,
+    /// Why it is evaluated in this stage.
+    pub why: String,
+    /// What it is evaluated from.
+    pub source: Source,
+    pub cache: CacheDir,
+    location: Location,
+    /// Whoever asked wants Nix' whole trace of a failure.
+    show_trace: bool,
 }
 
-/// Finds the flake, a Nix, and the stage.
+/// Finds the flake, a Nix, and the stage, and says the stage.
 ///
 /// # Errors
 /// Usage, if there is no flake where `--flake` points; missing, if there is no Nix or the stage's inputs cannot be had.
 pub async fn open(global: &Global) -> Result<Fleet> {
+    let location = locate::locate(global.flake.as_deref())?;
     let nix = setup::nix(global).await?;
-    let root = std::env::current_dir()?;
-    let mut flake = Flake::local(&root, true);
-    let stand_in = format!("path:{}/nix/rehearsal", root.display());
-    for input in ["nixpkgs", "deploy-rs", "sops-nix"] {
-        flake.overrides.push((input.to_owned(), stand_in.clone()));
+    let cache = CacheDir::find()?;
+    let mut fleet = read(nix, cache, location, None, global.stage).await?;
+    fleet.show_trace = global.show_trace;
+    report::say(&format!("stage: {} ({})", fleet.stage, fleet.why));
+    warn_of_untracked(&fleet.source.untracked);
+    Ok(fleet)
+}
+
+impl Fleet {
+    /// The same fleet as it was at a revision, in the same stage.
+    ///
+    /// # Errors
+    /// Usage, if there is no such revision, or no git repository that could have it.
+    pub async fn at(&self, revision: &str) -> Result<Self> {
+        let commit = self.commit(revision).await?;
+        let choice = match self.stage {
+            Stage::Nixos => StageChoice::Nixos,
+            Stage::Rehearsal => StageChoice::Rehearsal,
+        };
+        let mut fleet = read(
+            self.nix.clone(),
+            self.cache.clone(),
+            self.location.clone(),
+            Some(&commit),
+            choice,
+        )
+        .await
+        .with_context(|| format!("cannot read the fleet at {revision}"))?;
+        fleet.show_trace = self.show_trace;
+        Ok(fleet)
     }
+
+    async fn commit(&self, revision: &str) -> Result<String> {
+        match &self.location {
+            Location::Git { git, .. } => git.commit(revision).await,
+            Location::Folder(root) => Err(Failure::usage(format!(
+                "no revision `{revision}`: {} is in no git repository",
+                root.display()
+            ))
+            .into()),
+            Location::Remote(reference) => Err(Failure::usage(format!(
+                "no revision `{revision}`: {reference} is not on this machine"
+            ))
+            .try_next("--flake with a clone of it")
+            .into()),
+        }
+    }
+
+    /// The folder that a person edits, if the fleet is on this machine.
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        self.location.root()
+    }
+
+    /// Makes git know what is new in the fleet; tells whether there is a git to know it.
+    ///
+    /// # Errors
+    /// If git refuses.
+    pub async fn make_known(&self, path: &std::path::Path) -> Result<bool> {
+        match &self.location {
+            Location::Git { git, .. } => git.intend_to_add(path).await.map(|()| true),
+            Location::Folder(_) | Location::Remote(_) => Ok(false),
+        }
+    }
+
+    /// Undoes `make_known`.
+    ///
+    /// # Errors
+    /// If git refuses.
+    pub async fn forget(&self, path: &std::path::Path) -> Result<()> {
+        match &self.location {
+            Location::Git { git, .. } => git.forget(path).await,
+            Location::Folder(_) | Location::Remote(_) => Ok(()),
+        }
+    }
+
+    /// Programs that cargo built (`bin/` in this folder) become the stand-in's packages.
+    pub fn with_crates(mut self, folder: &std::path::Path) -> Self {
+        let reference = crate::fleet::flake::folder_reference(folder);
+        let crates: Vec<_> = self
+            .flake
+            .overrides
+            .iter()
+            .map(|(input, _)| (format!("{input}/crates"), reference.clone()))
+            .collect();
+        self.flake.overrides.extend(crates);
+        self
+    }
+}
+
+async fn read(
+    nix: Nix,
+    cache: CacheDir,
+    location: Location,
+    commit: Option<&str>,
+    choice: StageChoice,
+) -> Result<Fleet> {
+    let mut flake = location.flake(commit).await?;
+    let (source, lock) = match &location {
+        Location::Remote(reference) => {
+            let metadata = nix.metadata(&flake).await.map_err(|error| {
+                Failure::usage(format!("cannot read the flake {reference}: {error:#}"))
+            })?;
+            let mut source =
+                Source::opaque(metadata.locked.nar_hash.as_deref().unwrap_or_default());
+            source.revision = metadata.revision;
+            (source, metadata.locks)
+        }
+        Location::Git { .. } | Location::Folder(_) => {
+            let source = Source::read(&location, commit).await?;
+            let lock = lock_of(&nix, &location, commit).await?;
+            (source, lock)
+        }
+    };
+    let inputs = lock.inputs();
+    let decision = probe::decide(&nix, choice, &inputs, &cache).await?;
+
+    let mut context = vec![decision.stage.to_string(), nix.identity()];
+    context.push(apply::expression(&[], apply::Wanted::default()));
+    if decision.stage == Stage::Rehearsal {
+        let stand_in = match (&location, commit) {
+            (Location::Git { git, .. }, Some(commit)) => {
+                StandIn::of_commit(git, commit, &location.prefix(), &cache).await?
+            }
+            _ => StandIn::of_folder(location.root(), &cache)?,
+        };
+        context.push(stand_in.hash);
+        flake.overrides = inputs
+            .replaceable
+            .iter()
+            .map(|input| (input.path.clone(), stand_in.reference.clone()))
+            .collect();
+    }
+    let context: Vec<&str> = context.iter().map(String::as_str).collect();
     Ok(Fleet {
+        source: source.with_context(&context),
+        stage: decision.stage,
+        why: decision.why,
         nix,
         flake,
-        stage: Stage::Rehearsal,
+        cache,
+        location,
+        show_trace: false,
     })
+}
+
+/// The lock file of a flake on this machine, or what it declares if it has none.
+async fn lock_of(nix: &Nix, location: &Location, commit: Option<&str>) -> Result<Lock> {
+    if let Some(text) = location.file("flake.lock", commit).await? {
+        return Lock::parse(&text).map_err(|error| {
+            Failure::usage(format!("cannot read the fleet's flake.lock: {error}")).into()
+        });
+    }
+    let text = location
+        .file("flake.nix", commit)
+        .await?
+        .ok_or_else(|| Failure::usage("no flake.nix at this revision"))?;
+    declared::inputs(nix, &text).await
+}
+
+fn warn_of_untracked(files: &[String]) {
+    const SHOWN: usize = 5;
+    for file in files.iter().take(SHOWN) {
+        report::say(&format!(
+            "warning: {file} is not known to git, so Nix does not see it: git add {file}"
+        ));
+    }
+    if files.len() > SHOWN {
+        let more = files.len() - SHOWN;
+        report::say(&format!("warning: git does not know {more} more Nix files"));
+    }
 }

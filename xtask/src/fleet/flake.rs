@@ -1,5 +1,6 @@
 //! A flake as it is evaluated: its reference and the inputs that are overridden.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// A flake and what replaces its inputs. Pure data: `tools::nix` turns it into arguments.
@@ -7,19 +8,52 @@ use std::path::{Path, PathBuf};
 pub struct Flake {
     /// As Nix takes it: `git+file:///home/me/fleet`, `path:/…`, `github:…`.
     pub reference: String,
-    /// The folder it lives in, if it is on this machine.
+    /// The folder it lives in, if what is evaluated lies on this machine as it is.
     pub root: Option<PathBuf>,
     /// Input path (`nixpkgs`, `slipway/nixpkgs`) and the reference that replaces it.
     pub overrides: Vec<(String, String)>,
 }
 
 impl Flake {
-    /// A flake on this machine: what git tracks if it is in a repository, else the whole folder.
-    pub fn local(root: &Path, in_git: bool) -> Self {
-        let scheme = if in_git { "git+file://" } else { "path:" };
+    /// A folder with all that is in it.
+    pub fn folder(root: &Path) -> Self {
         Self {
-            reference: format!("{scheme}{}", root.display()),
+            reference: folder_reference(root),
             root: Some(root.to_owned()),
+            overrides: Vec::new(),
+        }
+    }
+
+    /// What git tracks of the repository that the flake's folder is in: of the working tree, or of a commit.
+    pub fn git(repository: &Path, root: &Path, commit: Option<&str>, shallow: bool) -> Self {
+        let mut query = Vec::new();
+        if let Ok(dir) = root.strip_prefix(repository) {
+            if dir != Path::new("") {
+                query.push(format!("dir={}", escape(&dir.to_string_lossy())));
+            }
+        }
+        if let Some(commit) = commit {
+            query.push(format!("rev={commit}"));
+        }
+        if shallow {
+            query.push("shallow=1".to_owned());
+        }
+        let mut reference = format!("git+file://{}", escape(&repository.to_string_lossy()));
+        if !query.is_empty() {
+            reference = format!("{reference}?{}", query.join("&"));
+        }
+        Self {
+            reference,
+            root: commit.is_none().then(|| root.to_owned()),
+            overrides: Vec::new(),
+        }
+    }
+
+    /// Anything else that Nix can fetch.
+    pub fn remote(reference: &str) -> Self {
+        Self {
+            reference: reference.to_owned(),
+            root: None,
             overrides: Vec::new(),
         }
     }
@@ -29,9 +63,9 @@ impl Flake {
         format!("{}#{path}", self.reference)
     }
 
-    /// The arguments that override its inputs, without touching its lock file.
+    /// The arguments that override its inputs; a flake that is only looked at keeps its lock file as it is.
     pub fn override_args(&self) -> Vec<String> {
-        let mut args = Vec::new();
+        let mut args = vec!["--no-write-lock-file".to_owned()];
         for (input, reference) in &self.overrides {
             args.extend([
                 "--override-input".to_owned(),
@@ -39,9 +73,67 @@ impl Flake {
                 reference.clone(),
             ]);
         }
-        if !self.overrides.is_empty() {
-            args.push("--no-write-lock-file".to_owned());
-        }
         args
+    }
+}
+
+/// A folder as a flake reference.
+pub fn folder_reference(folder: &Path) -> String {
+    format!("path:{}", escape(&folder.to_string_lossy()))
+}
+
+/// Percent-encodes what would end or change a URL's path.
+fn escape(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/+@:,=".contains(&byte);
+    path.bytes().fold(String::new(), |mut text, byte| {
+        if plain(byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flake_at_the_top_of_its_repository() {
+        let root = Path::new("/home/me/fleet");
+        let flake = Flake::git(root, root, None, false);
+        assert_eq!(flake.reference, "git+file:///home/me/fleet");
+        assert_eq!(flake.attribute("fleet"), "git+file:///home/me/fleet#fleet");
+    }
+
+    #[test]
+    fn a_commit_of_a_flake_in_a_folder_of_a_shallow_repository() {
+        let repository = Path::new("/home/me/my repo");
+        let flake = Flake::git(repository, &repository.join("nixos"), Some("abc"), true);
+        assert_eq!(
+            flake.reference,
+            "git+file:///home/me/my%20repo?dir=nixos&rev=abc&shallow=1"
+        );
+        assert_eq!(flake.root, None);
+    }
+
+    #[test]
+    fn overrides_never_touch_the_lock_file() {
+        let mut flake = Flake::folder(Path::new("/fleet"));
+        assert_eq!(flake.override_args(), ["--no-write-lock-file"]);
+        flake
+            .overrides
+            .push(("nixpkgs".to_owned(), "path:/r".to_owned()));
+        assert_eq!(
+            flake.override_args(),
+            [
+                "--no-write-lock-file",
+                "--override-input",
+                "nixpkgs",
+                "path:/r"
+            ]
+        );
     }
 }

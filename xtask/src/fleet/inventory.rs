@@ -63,7 +63,8 @@ pub struct HealthCheck {
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     pub hostname: String,
-    pub ssh_user: String,
+    /// None in another's fleet that leaves it to deploy-rs: the name of who deploys.
+    pub ssh_user: Option<String>,
     pub user: String,
     pub ssh_opts: Vec<String>,
     pub magic_rollback: bool,

@@ -3,5 +3,6 @@
 pub mod flake;
 pub mod host;
 pub mod inventory;
+pub mod lock;
 pub mod stage;
 pub mod store_path;

@@ -1,14 +1,39 @@
 //! The one place that prints: stdout is data, stderr is talk.
 
+pub mod build_all;
+pub mod check;
+pub mod diff;
+pub mod doctor;
+pub mod hosts;
+pub mod live;
+pub mod progress;
+pub mod table;
+
 use std::io::{IsTerminal, Write};
 
-use crate::failure;
+use crate::evaluate::{Fleet, Survey};
+use crate::failure::{self, Exit};
 
 /// Prints an error: object, cause, and the next step where there is one.
 pub fn error(error: &anyhow::Error) {
     say(&format!("error: {error:#}"));
     if let Some(next_step) = failure::find(error).and_then(failure::Failure::next_step) {
         say(&format!("try: {next_step}"));
+    }
+}
+
+/// Says in full why hosts do not evaluate; an exit code that tells whether there are such hosts.
+pub fn unhealthy(fleet: &Fleet, survey: &Survey) -> Exit {
+    for (host, error) in &survey.failed {
+        say(&format!(
+            "error: host {host} does not evaluate: {}",
+            fleet.worded(error)
+        ));
+    }
+    if survey.failed.is_empty() {
+        Exit::Passed
+    } else {
+        Exit::Failed
     }
 }
 

@@ -1,3 +1,8 @@
 //! The one place that spells other programs' arguments and reads what they print.
 
+pub mod apt;
+pub mod cargo;
+pub mod git;
 pub mod nix;
+pub mod pip;
+pub mod version;

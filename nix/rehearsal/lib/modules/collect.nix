@@ -5,7 +5,6 @@ let
     addErrorContext
     attrNames
     catAttrs
-    concatLists
     concatMap
     elem
     filter
@@ -30,22 +29,22 @@ let
     "freeformType"
   ];
 
+  structuredNames = reserved ++ [
+    "options"
+    "config"
+    "meta"
+  ];
+  shorthandNames = reserved ++ [ "require" ];
+
   # One shape for every module, whether or not it separates `options` and `config`.
   unifyModuleSyntax =
     file: key: m:
     let
       structured = m ? config || m ? options;
-      stray = removeAttrs m (
-        reserved
-        ++ [
-          "options"
-          "config"
-          "meta"
-        ]
-      );
+      stray = removeAttrs m structuredNames;
       plainConfig =
         if !structured then
-          removeAttrs m (reserved ++ [ "require" ])
+          removeAttrs m shorthandNames
         else if m ? meta then
           mkMerge [
             (m.config or { })

@@ -7,7 +7,6 @@ let
     concatMap
     filter
     head
-    isAttrs
     length
     ;
   inherit (lib.options) showDefs showFiles showOption;
@@ -63,20 +62,23 @@ rec {
           );
       strongest = filterOverrides' (concatMap discharge defs);
 
-      # Most options have one definition that nothing wraps.
-      single = (head defs).value;
-      isPlain =
-        length defs == 1
-        && addErrorContext "while evaluating definitions from `${(head defs).file}':" (
-          !(isAttrs single && single ? _type)
-        );
+      # Nearly every option has one definition, its default or a bare value: what is left to do is known at once.
+      single = head defs;
+      tag = addErrorContext "while evaluating definitions from `${single.file}':" (
+        single.value._type or null
+      );
     in
     rec {
       defsFinal' =
-        if isPlain then
+        if length defs == 1 && tag == null then
           {
             values = defs;
             highestPrio = defaultOverridePriority;
+          }
+        else if length defs == 1 && tag == "override" then
+          {
+            values = sortProperties [ (single // { value = single.value.content; }) ];
+            highestPrio = single.value.priority;
           }
         else
           {

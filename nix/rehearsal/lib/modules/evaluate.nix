@@ -4,7 +4,6 @@ let
   inherit (builtins)
     addErrorContext
     attrNames
-    elemAt
     filter
     head
     isAttrs

@@ -25,6 +25,8 @@ let
     pushDownProperties
     ;
 
+  group = prefix: if prefix == [ ] then "the configuration" else "`${showOption prefix}'";
+
   declarationsOf =
     prefix: module:
     if isAttrs module.options then
@@ -33,7 +35,7 @@ let
         inherit options;
       }) module.options
     else
-      throw "In `${module._file}' the declaration of `${showOption prefix}' has type `${typeOf module.options}' and is not a set of options. Is it meant to be a definition, outside of `options'?";
+      throw "In `${module._file}' the declaration of ${group prefix} has type `${typeOf module.options}' and is not a set of options. Is it meant to be a definition, outside of `options'?";
 
   definitionsOf =
     prefix:
@@ -41,7 +43,7 @@ let
     if isAttrs config then
       mapAttrs (_: value: { inherit file value; }) config
     else
-      throw "In `${file}', `${showOption prefix}' is set to a value of type `${typeOf config}', but it is a group of options and takes an attribute set.";
+      throw "In `${file}', ${group prefix} is set to a value of type `${typeOf config}', but it is a group of options and takes an attribute set.";
 
   # `options.a.b` beside an option `a` whose type is a submodule declares an option of that submodule.
   asSubmoduleOption =

@@ -19,7 +19,6 @@ let
     mergeDefinitions
     showFiles
     showOption
-    types
     ;
   inherit (lib.modules) checkDefinitions;
   inherit (lib.types)

@@ -12,7 +12,6 @@ let
     hasInfix
     mergeEqualOption
     removeSuffix
-    types
     ;
   inherit (lib.types)
     addCheck

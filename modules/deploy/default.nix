@@ -1,0 +1,10 @@
+# What the fleet knows of a host: whether and how it is deployed, when it is healthy, whether it builds for the others.
+{
+  imports = [
+    ./builder.nix
+    ./health-checks.nix
+    ./host.nix
+    ./inventory.nix
+    ./options.nix
+  ];
+}

@@ -1,0 +1,55 @@
+# The host's entry in the fleet's inventory: plain data, and all that anything outside of this host may know of it. It
+# must not depend on the inventory itself, on packages or on the toplevel.
+{ config, lib, ... }:
+let
+  cfg = config.homelab.deploy;
+in
+{
+  options.homelab.inventory = lib.mkOption {
+    type = lib.types.raw;
+    internal = true;
+    readOnly = true;
+    example = {
+      name = "Testing";
+      deployable = true;
+    };
+    description = "What the fleet knows of this host, as it appears in the flake's `fleet` output.";
+  };
+
+  config.homelab.inventory = {
+    inherit (config.homelab.host) name description;
+    inherit (config.nixpkgs.hostPlatform) system;
+    deployable = cfg.enable;
+    inherit (cfg) targetHost wave runnerLabel;
+    builder = config.homelab.builder.enable;
+    healthChecks = lib.mapAttrs (_: check: {
+      inherit (check)
+        command
+        url
+        user
+        settle
+        retries
+        timeout
+        ;
+    }) cfg.healthChecks;
+    # As deploy-rs wants it. Its defaults are written out, so that a plan can be read without knowing them.
+    node =
+      if cfg.enable then
+        {
+          hostname = cfg.targetHost;
+          user = "root";
+          inherit (cfg)
+            sshUser
+            sshOpts
+            confirmTimeout
+            activationTimeout
+            ;
+          magicRollback = true;
+          autoRollback = true;
+          # Let the host fetch from its own caches instead of sending everything through this connection.
+          fastConnection = false;
+        }
+      else
+        null;
+  };
+}

@@ -1,0 +1,11 @@
+{
+  imports = [
+    ./forgejo
+    ./forgejo-runner
+    ./harmonia
+    ./kiosk
+    ./monitoring
+    ./reverse-proxy
+    ./start-page
+  ];
+}

@@ -1,0 +1,78 @@
+# The account that deployments come in by.
+{ config, lib, ... }:
+let
+  cfg = config.homelab.users.deploy;
+  trusted = config.nix.settings.trusted-users;
+in
+{
+  options.homelab.users.deploy = {
+    enable = lib.mkEnableOption "the user `deploy`, as whom CI and workstations deploy this host";
+    keys = lib.mkOption {
+      type = lib.types.attrsOf lib.types.str;
+      default = { };
+      example = {
+        ci = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7aNaGGC/q7qUw9Jv5RGneqK1PkvLyi7LRTWSo7QDN8 replace-me@ci.example";
+      };
+      description = ''
+        Public ssh keys that may deploy, by the name of whoever holds each: one for CI and one a workstation, so that
+        each can be taken back alone. The key in the example, like those in `hosts/site.nix`, belongs to nobody.
+      '';
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    users.users.deploy = {
+      isSystemUser = true;
+      group = "deploy";
+      description = "Deployments";
+      # No home, so that no file of its own can change what its logins do.
+      home = "/var/empty";
+      createHome = false;
+      # A real shell: ssh runs every command through it, and with nologin not even a forced command would start.
+      useDefaultShell = true;
+      # No password ever matches, yet the account is not locked: sshd without PAM turns locked ones away.
+      hashedPassword = "*";
+      # No terminal, no forwarding, no agent: a deployment needs none of them.
+      openssh.authorizedKeys.keys = map (key: "restrict ${key}") (lib.attrValues cfg.keys);
+    };
+    users.groups.deploy = { };
+
+    # The two programs that deploy-rs runs as root. Whoever holds a key still becomes root through the first, since Nix
+    # takes a content-addressed path without a signature, and that path may hold an activate-rs of their own. The list
+    # prevents accidents; a key is to be kept as one of root's.
+    security.sudo.extraRules = [
+      {
+        users = [ "deploy" ];
+        commands =
+          map
+            (command: {
+              inherit command;
+              options = [ "NOPASSWD" ];
+            })
+            [
+              "/nix/store/*/activate-rs"
+              # As sudo resolves `rm`: which coreutils the system path holds is NixOS's choice.
+              "/run/current-system/sw/bin/rm /tmp/deploy-rs-canary-*"
+            ];
+      }
+    ];
+
+    assertions = [
+      {
+        assertion = cfg.keys != { };
+        message = ''
+          homelab.users.deploy is enabled, but nobody can log in: set homelab.users.deploy.keys, or disable it.
+        '';
+      }
+      # The user is not trusted by Nix on purpose. A trusted user adds paths without a signature and names substituters
+      # of its own, for every other user too; untrusted, what it brings under a package's name has to be signed.
+      {
+        assertion = !(lib.elem "deploy" trusted || lib.elem "@deploy" trusted || lib.elem "*" trusted);
+        message = ''
+          nix.settings.trusted-users makes the user deploy as good as root: take "deploy", "@deploy" or "*" out of it,
+          and let the builder sign what is deployed.
+        '';
+      }
+    ];
+  };
+}

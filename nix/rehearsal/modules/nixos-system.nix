@@ -1,0 +1,47 @@
+# lib.nixosSystem: the modules of a host together with the options that this stand-in realises. The options have
+# NixOS' names, types and defaults (tests/options/ holds them to it), and NixOS' manual is where they are described.
+{
+  lib,
+  legacyPackages,
+  importPkgs,
+}:
+{
+  modules,
+  specialArgs ? { },
+  system ? null,
+}:
+let
+  opt = type: default: lib.mkOption { inherit type default; };
+  platform = if system == null then { } else { nixpkgs.hostPlatform = lib.mkDefault system; };
+  evaluated = lib.evalModules {
+    class = "nixos";
+    specialArgs = {
+      modulesPath = toString ./.;
+      standin = {
+        inherit legacyPackages importPkgs opt;
+        flag = opt lib.types.bool false;
+        maybe = type: opt (lib.types.nullOr type);
+      };
+    }
+    // specialArgs;
+    modules = [
+      ./packages.nix
+      ./toplevel.nix
+      ./activation.nix
+      ./etc.nix
+      ./systemd.nix
+      ./boot.nix
+      ./users.nix
+      ./nix.nix
+      ./machine.nix
+      ./sshd.nix
+      ./sudo.nix
+      ./firewall.nix
+      ./nginx.nix
+      ./services.nix
+      platform
+    ]
+    ++ modules;
+  };
+in
+evaluated // { inherit (evaluated.config._module.args) pkgs; }

@@ -1,0 +1,132 @@
+//! Makes one host's default.nix another's. Works on lines, as a person would; whoever calls it evaluates the result.
+
+use crate::fleet::host::HostName;
+use crate::format::{self, Formatting};
+
+/// The text of the new host: its own comment, description and address, and deployable.
+pub fn host(text: &str, name: &HostName, address: &str) -> String {
+    let target = format!("targetHost = \"{address}\";");
+    let mut lines: Vec<String> = vec![format!("# {name}: what it is for is yet to be said.")];
+    let mut placed = false;
+    let mut in_deploy = false;
+    for line in text.lines().skip_while(|line| line.starts_with('#')) {
+        let trimmed = line.trim();
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let mut put = |text: String| lines.push(format!("{indent}{text}"));
+        if let Some(path) = assigned(trimmed, "targetHost") {
+            put(format!("{path}{target}"));
+            placed = true;
+        } else if let Some(path) = assigned(trimmed, "deploy.enable") {
+            // Deployable is the default, and the line is where the address belongs.
+            if !placed && !text.contains("targetHost =") {
+                put(format!("{path}deploy.{target}"));
+                placed = true;
+            }
+        } else if assigned(trimmed, "image.enable").is_some() {
+            // An image is made of what is common to all hosts, not of each of them.
+        } else if let Some(path) = assigned(trimmed, "host.description") {
+            put(format!("{path}host.description = \"{name}\";"));
+        } else if in_deploy && trimmed == "enable = false;" {
+        } else {
+            if trimmed.ends_with("deploy = {") {
+                in_deploy = true;
+                lines.push(line.to_owned());
+                if !text.contains("targetHost =") {
+                    lines.push(target.clone());
+                    placed = true;
+                }
+                continue;
+            }
+            if trimmed == "};" {
+                in_deploy = false;
+            }
+            lines.push(line.to_owned());
+        }
+    }
+    if !placed {
+        place(&mut lines, &target);
+    }
+    let text = format!("{}\n", lines.join("\n"));
+    // What is no Nix is told by the evaluation, with file and line.
+    match format::examine(&text) {
+        Formatting::Differs(formatted) => formatted,
+        Formatting::Unchanged | Formatting::Unreadable { .. } => text,
+    }
+}
+
+/// The path before `field` in a whole assignment on one line: `homelab.` in `homelab.deploy.enable = false;`.
+fn assigned<'a>(line: &'a str, field: &str) -> Option<&'a str> {
+    let (path, value) = line.split_once(" = ")?;
+    let before = path.strip_suffix(field)?;
+    let whole = value.ends_with(';') && (before.is_empty() || before.ends_with('.'));
+    (whole && !before.contains(['#', ' '])).then_some(before)
+}
+
+/// Into the set of `homelab`, else into the module itself.
+fn place(lines: &mut Vec<String>, target: &str) {
+    if let Some(at) = lines.iter().position(|line| line.trim() == "homelab = {") {
+        lines.insert(at + 1, format!("deploy.{target}"));
+    } else if let Some(at) = lines.iter().position(|line| line == "{") {
+        lines.insert(at + 1, format!("homelab.deploy.{target}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edited(text: &str) -> String {
+        host(text, &HostName::known("Web"), "10.0.0.5")
+    }
+
+    #[test]
+    fn the_template_becomes_deployable() {
+        let text = edited(
+            "# What a new machine is installed with.\n# Two lines.\n{\n  homelab = {\n    host.description = \"Base image\";\n    deploy.enable = false;\n    image.enable = true;\n  };\n}\n",
+        );
+        insta::assert_snapshot!(text, @r#"
+        # Web: what it is for is yet to be said.
+        {
+          homelab = {
+            host.description = "Web";
+            deploy.targetHost = "10.0.0.5";
+          };
+        }
+        "#);
+    }
+
+    #[test]
+    fn an_address_is_replaced_where_it_stands() {
+        let text = edited(
+            "{ config, ... }:\n{\n  homelab = {\n    deploy = {\n      targetHost = \"192.168.0.92\";\n      wave = 0;\n    };\n  };\n  services.x.description = \"kept\";\n}\n",
+        );
+        insta::assert_snapshot!(text, @r#"
+        # Web: what it is for is yet to be said.
+        { config, ... }:
+        {
+          homelab = {
+            deploy = {
+              targetHost = "10.0.0.5";
+              wave = 0;
+            };
+          };
+          services.x.description = "kept";
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_file_that_sets_nothing_of_it_gets_it() {
+        assert!(edited("{\n  networking.x = 1;\n}\n")
+            .contains("homelab.deploy.targetHost = \"10.0.0.5\";"));
+        assert!(edited("{\n  homelab = {\n    a = 1;\n  };\n}\n")
+            .contains("    deploy.targetHost = \"10.0.0.5\";"));
+        let disabled =
+            edited("{\n  homelab.deploy = {\n    enable = false;\n    wave = 1;\n  };\n}\n");
+        assert!(!disabled.contains("enable"), "{disabled}");
+        assert!(
+            disabled.contains("    targetHost = \"10.0.0.5\";"),
+            "{disabled}"
+        );
+    }
+}

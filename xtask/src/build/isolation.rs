@@ -1,0 +1,106 @@
+//! Whether the hosts' files leave each other alone. A fleet can be hermetic by its arguments and still let one host
+//! import a file of another's folder, or read another's configuration: then no host is taken as unchanged.
+
+use std::path::Path;
+
+use crate::fleet::host::HostName;
+
+/// Words by which Nix code reaches other hosts, or files that nobody named.
+const REACHING: [&str; 2] = ["nixosConfigurations", "readDir"];
+
+/// Whether no Nix file of the tree mentions another host's folder or configuration. `paths` are relative to `root`.
+/// Text decides, comments included: a mistaken `false` costs time, a mistaken `true` a wrong closure.
+pub fn is_isolated<'a>(
+    root: &Path,
+    hosts_dir: &str,
+    hosts: &[HostName],
+    paths: impl IntoIterator<Item = &'a str>,
+) -> bool {
+    // Slipway's own tree has the function that makes fleets; what it does with the folders is known.
+    let own = root.join("nix/rehearsal/flake.nix").exists();
+    paths
+        .into_iter()
+        .filter(|path| Path::new(path).extension().is_some_and(|it| it == "nix"))
+        .filter(|path| !(own && path.starts_with("nix/")))
+        .all(|path| {
+            // A file that is gone is not read by the evaluation either.
+            let text = std::fs::read_to_string(root.join(path)).unwrap_or_default();
+            let folder = path
+                .strip_prefix(hosts_dir)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .and_then(|rest| rest.split('/').next());
+            leaves_alone(&text, hosts_dir, hosts, folder)
+        })
+}
+
+fn leaves_alone(text: &str, hosts_dir: &str, hosts: &[HostName], own: Option<&str>) -> bool {
+    if REACHING.iter().any(|word| text.contains(word)) {
+        return false;
+    }
+    hosts.iter().all(|host| {
+        let host = host.as_str();
+        own == Some(host)
+            || [
+                format!("../{host}"),
+                format!("{hosts_dir}/{host}"),
+                format!("./{host}"),
+            ]
+            .iter()
+            .all(|reference| !mentions(text, reference))
+    })
+}
+
+/// Whether the reference stands in the text, and not as the start of a longer name.
+fn mentions(text: &str, reference: &str) -> bool {
+    text.match_indices(reference).any(|(at, _)| {
+        let next = text[at + reference.len()..].chars().next();
+        !next.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn isolated(file: &str, text: &str) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        let hosts = ["Web", "Db"].map(HostName::known);
+        is_isolated(dir.path(), "hosts", &hosts, [file])
+    }
+
+    #[test]
+    fn shared_files_and_the_hosts_own_are_no_matter() {
+        assert!(isolated(
+            "hosts/Web/default.nix",
+            "{ imports = [ ../common.nix ./disk.nix ]; }"
+        ));
+        assert!(isolated(
+            "flake.nix",
+            "mkFleet { inherit inputs; hosts = ./hosts; }"
+        ));
+        assert!(isolated(
+            "hosts/Web/default.nix",
+            "{ imports = [ ../Web/disk.nix ../Database.nix ]; }"
+        ));
+    }
+
+    #[test]
+    fn another_hosts_folder_or_configuration_is() {
+        assert!(!isolated(
+            "hosts/Web/default.nix",
+            "{ imports = [ ../Db/disk.nix ]; }"
+        ));
+        assert!(!isolated("hosts/site.nix", "import ./Db/keys.nix"));
+        assert!(!isolated("modules/x.nix", "import ../hosts/Db"));
+        assert!(!isolated("flake.nix", "self.nixosConfigurations.Db.config"));
+        assert!(!isolated("modules/x.nix", "builtins.readDir ../hosts"));
+    }
+
+    #[test]
+    fn only_nix_code_counts() {
+        assert!(isolated("README.md", "hosts/Db"));
+    }
+}

@@ -1,0 +1,378 @@
+//! The coordinator: starts workers and builds as `evaluations` and `slots` say, and keeps what becomes of each host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+
+use super::builds::Builds;
+use super::evaluations::{Evaluations, Verdict};
+use super::failures;
+use super::memory::Memory;
+use super::outcome::{Error, Evaluation, Host, Outcome};
+use super::reuse::{Kept, Reuse};
+use super::slots::{self, Start};
+use super::worker::{Id, Message, TICK};
+use super::workers::{Ended, Workers};
+use crate::evaluate::apply::HostEvaluation;
+use crate::evaluate::Fleet;
+use crate::failure::Failure;
+use crate::fleet::host::HostName;
+use crate::fleet::inventory;
+use crate::process::usage;
+use crate::report::live::{Doing, Live};
+
+/// What is to be done, and with how much.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// In the order of the report.
+    pub hosts: Vec<HostName>,
+    pub jobs: u32,
+    pub memory: Memory,
+    /// Where the links are made that keep the closures from being collected.
+    pub roots: PathBuf,
+}
+
+/// What became of all hosts.
+#[derive(Debug)]
+pub struct Done {
+    pub hosts: BTreeMap<HostName, Host>,
+    pub evaluation: Evaluation,
+    /// For the next run.
+    pub kept: Kept,
+}
+
+pub struct Run {
+    fleet: Fleet,
+    request: Request,
+    reuse: Reuse,
+    live: Live,
+    evaluations: Evaluations,
+    workers: Workers,
+    builds: Builds,
+    /// Evaluated, and not yet given to a build process.
+    ready: Vec<HostName>,
+    evaluated: BTreeMap<HostName, HostEvaluation>,
+    /// The inventory entries of what is evaluated, and of changed hosts that could not be evaluated further.
+    entries: BTreeMap<HostName, inventory::Host>,
+    hosts: BTreeMap<HostName, Host>,
+    systems: Option<BTreeSet<String>>,
+    peak: u64,
+    next_id: Id,
+    tell: UnboundedSender<Message>,
+    heard: UnboundedReceiver<Message>,
+    /// Dropped with the run, which ends every process of it.
+    tasks: JoinSet<()>,
+}
+
+impl Run {
+    pub fn new(fleet: Fleet, request: Request, reuse: Reuse, live: Live) -> Self {
+        let (tell, heard) = unbounded_channel();
+        let to_evaluate: Vec<HostName> = (request.hosts.iter())
+            .filter(|host| !reuse.holds(host))
+            .cloned()
+            .collect();
+        Self {
+            evaluations: Evaluations::new(to_evaluate, request.memory.clone()),
+            fleet,
+            request,
+            reuse,
+            live,
+            workers: Workers::default(),
+            builds: Builds::default(),
+            ready: Vec::new(),
+            evaluated: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            systems: None,
+            peak: 0,
+            next_id: 0,
+            tell,
+            heard,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Evaluates and builds. A host that fails is no error of the run.
+    ///
+    /// # Errors
+    /// If the fleet as a whole cannot be evaluated, or Nix cannot be started.
+    pub async fn finish(mut self) -> Result<Done> {
+        let result = self.work().await;
+        self.live.finish();
+        result?;
+        let sizes = (self.hosts.values())
+            .filter_map(|row| Some((row.toplevel.clone()?, row.closure_size?)))
+            .collect();
+        Ok(Done {
+            evaluation: Evaluation {
+                evaluated: self.evaluated.len(),
+                workers: self.evaluations.memory.workers(),
+                budget: self.evaluations.memory.budget(),
+                peak: self.peak,
+            },
+            kept: self.reuse.keep(&self.evaluated, &self.entries, &sizes),
+            hosts: self.hosts,
+        })
+    }
+
+    async fn work(&mut self) -> Result<()> {
+        for known in self.reuse.certain() {
+            self.take_known(known).await?;
+        }
+        loop {
+            if self.evaluations.is_done() {
+                self.settle().await?;
+            }
+            self.start_workers();
+            let wait = self.start_builds();
+            if self.hosts.len() == self.request.hosts.len() {
+                return Ok(());
+            }
+            if self.workers.is_empty() && self.builds.is_idle() {
+                anyhow::bail!("nothing is left to do, and not all hosts are done");
+            }
+            let wait = if self.workers.is_empty() {
+                wait
+            } else {
+                wait.min(TICK)
+            };
+            // Whatever happens, we look again after a while: nothing is lost by an event that never comes.
+            match tokio::time::timeout(wait, self.heard.recv()).await {
+                Ok(Some(message)) => self.hear(message).await?,
+                Ok(None) => anyhow::bail!("the build's tasks are gone"),
+                Err(_) => (),
+            }
+            self.guard_memory();
+        }
+    }
+
+    /// All that had to be evaluated is: what earlier runs found holds, or the rest is evaluated too.
+    async fn settle(&mut self) -> Result<()> {
+        let missing = self.reuse.missing_entries(&self.entries);
+        if !missing.is_empty() {
+            self.entries.extend(self.fleet.entries(&missing).await?);
+        }
+        for (host, evaluation) in self.reuse.settle(&self.entries) {
+            match evaluation {
+                Some(known) => self.take_known(known).await?,
+                None => self.evaluations.add([host]),
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_known(&mut self, known: HostEvaluation) -> Result<()> {
+        match self.reuse.closure_size(&known.host) {
+            Some(size) => self.already_built(known, size),
+            None => self.take(known, None).await?,
+        }
+        Ok(())
+    }
+
+    fn start_workers(&mut self) {
+        while let Some(batch) = self.evaluations.next() {
+            let id = self.id();
+            let task = self.workers.start(id, &self.fleet, batch);
+            self.tasks.spawn(task.run(self.tell.clone()));
+        }
+    }
+
+    /// Starts what can be started; how long to wait before asking again.
+    fn start_builds(&mut self) -> Duration {
+        const LONG: Duration = Duration::from_secs(60);
+        while !self.ready.is_empty() {
+            let more = !self.evaluations.is_done() || self.reuse.is_open();
+            let situation = self.builds.situation(self.request.jobs, more);
+            match slots::start(situation) {
+                Start::WhenFree => return LONG,
+                Start::After(wait) => return wait,
+                Start::Now(jobs) => {
+                    let id = self.id();
+                    let hosts = std::mem::take(&mut self.ready);
+                    let toplevels = hosts
+                        .into_iter()
+                        .filter_map(|host| {
+                            let toplevel = self.evaluation(&host)?.toplevel.clone()?;
+                            Some((host, toplevel))
+                        })
+                        .collect();
+                    let root = self.request.roots.join(format!("{id}"));
+                    let task = self.builds.start(id, &self.fleet, toplevels, jobs, root);
+                    self.tasks.spawn(task.run(self.tell.clone()));
+                }
+            }
+        }
+        LONG
+    }
+
+    fn evaluation(&self, host: &HostName) -> Option<&HostEvaluation> {
+        self.evaluated.get(host).or_else(|| self.reuse.known(host))
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::WorkerStarted(id, pid) => self.workers.started(id, pid),
+            Message::WorkerSaid(id, event) => {
+                let memory = &mut self.evaluations.memory;
+                let said = self.workers.said(id, *event, memory);
+                if let Some(host) = said.begun {
+                    self.live.doing(&host, Doing::Evaluating);
+                }
+                if let Some(warning) = said.warning {
+                    self.live.say(&format!("warning: {warning}"));
+                }
+                if let Some((evaluation, seconds)) = said.done {
+                    let host = evaluation.host.clone();
+                    if let Some(entry) = &evaluation.inventory {
+                        self.entries.insert(host.clone(), entry.clone());
+                    }
+                    self.evaluated.insert(host, evaluation.clone());
+                    self.take(evaluation, Some(seconds)).await?;
+                }
+            }
+            Message::WorkerEnded(id, output) => {
+                if let Some(ended) = self.workers.ended(id, output?) {
+                    self.worker_ended(ended)?;
+                }
+            }
+            Message::BuildSaid(id, event) => {
+                for (host, doing) in self.builds.said(id, event) {
+                    self.live.doing(&host, doing);
+                }
+            }
+            Message::BuildEnded(id, built) => {
+                for host in self.builds.ended(id, built?, &self.fleet.nix.words()) {
+                    self.end(host);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn worker_ended(&mut self, ended: Ended) -> Result<()> {
+        let budget = self.evaluations.memory.budget();
+        let verdict =
+            self.evaluations
+                .ended(ended.batch.clone(), ended.done, ended.begun, ended.ending);
+        let (host, error) = match verdict {
+            Verdict::Continue => return Ok(()),
+            Verdict::Fleet => {
+                let text = ended.message(&self.fleet);
+                return Err(Failure::failed(format!("cannot evaluate the fleet: {text}")).into());
+            }
+            Verdict::TooLarge(host) => {
+                let error = failures::too_large(&host, budget);
+                (host, error)
+            }
+            Verdict::Failed(host) => {
+                let text = ended.message(&self.fleet);
+                let error = failures::evaluation(&host, &text);
+                (host, error)
+            }
+        };
+        self.end(Host {
+            error: Some(error),
+            ..Host::new(host, Outcome::EvaluationFailed)
+        });
+        Ok(())
+    }
+
+    /// A host is evaluated: it is built if something here builds for its system.
+    async fn take(&mut self, evaluation: HostEvaluation, seconds: Option<f64>) -> Result<()> {
+        let host = evaluation.host.clone();
+        let system = (evaluation.inventory.as_ref()).map(|entry| entry.system.clone());
+        let toplevel = evaluation
+            .toplevel
+            .with_context(|| format!("the evaluation of host {host} gave no toplevel"))?;
+        let mut row = Host {
+            system: system.clone(),
+            toplevel: Some(toplevel.out),
+            derivation: Some(toplevel.drv),
+            evaluation_seconds: seconds,
+            ..Host::new(host.clone(), Outcome::EvaluatedOnly)
+        };
+        if let Some(system) = system {
+            if !self.builds_for(&system).await? {
+                row.error = Some(Error::new(format!(
+                    "host {host} is not built here: no builder for {system}"
+                )));
+                self.end(row);
+                return Ok(());
+            }
+        }
+        self.live.doing(&host, Doing::Starting);
+        self.builds.expect(row);
+        self.ready.push(host);
+        Ok(())
+    }
+
+    async fn builds_for(&mut self, system: &str) -> Result<bool> {
+        // The usual case costs no question.
+        if system == format!("{}-linux", std::env::consts::ARCH) {
+            return Ok(true);
+        }
+        let systems = match self.systems.take() {
+            Some(systems) => systems,
+            None => self.fleet.nix.systems().await?,
+        };
+        let found = systems.contains(system);
+        self.systems = Some(systems);
+        Ok(found)
+    }
+
+    fn already_built(&mut self, known: HostEvaluation, size: u64) {
+        self.end(Host {
+            system: known.inventory.map(|entry| entry.system),
+            derivation: known.toplevel.as_ref().map(|it| it.drv.clone()),
+            toplevel: known.toplevel.map(|it| it.out),
+            closure_size: Some(size),
+            ..Host::new(known.host, Outcome::AlreadyBuilt)
+        });
+    }
+
+    fn end(&mut self, row: Host) {
+        let words = match &row.error {
+            Some(error) => error.message.lines().next().unwrap_or_default().to_owned(),
+            None => row.words(),
+        };
+        let good = !matches!(
+            row.outcome,
+            Outcome::EvaluationFailed | Outcome::BuildFailed
+        );
+        let news = row.outcome != Outcome::AlreadyBuilt || row.evaluation_seconds.is_some();
+        self.live.done(&row.host, news.then_some(&words), good);
+        self.hosts.insert(row.host.clone(), row);
+    }
+
+    /// The heap's limit bounds most of a worker's memory, and this bounds the rest.
+    fn guard_memory(&mut self) {
+        let resident: BTreeMap<Id, u64> = (self.workers.pids())
+            .filter_map(|(id, pid)| Some((id, usage::resident(pid)?)))
+            .collect();
+        let sum: u64 = resident.values().sum();
+        self.peak = self.peak.max(sum);
+        let memory = &mut self.evaluations.memory;
+        for (&id, &bytes) in &resident {
+            self.workers.saw(id, bytes, memory);
+        }
+        if sum > memory.budget() {
+            if let Some((&largest, _)) = resident.iter().max_by_key(|(_, bytes)| **bytes) {
+                self.workers.give_up(largest);
+            }
+        }
+    }
+
+    fn id(&mut self) -> Id {
+        self.next_id += 1;
+        self.next_id
+    }
+}
+
+/// Since when a host is evaluated or built.
+pub fn seconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}

@@ -1,0 +1,131 @@
+//! Everything about a fleet that a machine can judge before it is deployed: the flake's checks, formatting, lints.
+
+mod flake;
+mod lints;
+
+pub use lints::row as lint;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::evaluate::Fleet;
+use crate::failure::Failure;
+use crate::fleet::stage::Stage;
+
+/// All that was checked.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub version: u32,
+    pub stage: Stage,
+    pub why_stage: String,
+    pub passed: bool,
+    pub checks: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    pub name: String,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    pub seconds: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", content = "detail", rename_all = "camelCase")]
+pub enum Verdict {
+    Passed,
+    /// The last lines of what it said.
+    Failed(String),
+    /// Why this machine cannot judge it.
+    NotBuilt(String),
+}
+
+impl Verdict {
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Passed => "",
+            Self::Failed(detail) | Self::NotBuilt(detail) => detail,
+        }
+    }
+}
+
+impl Row {
+    fn new(name: &str, verdict: Verdict, wall: Duration) -> Self {
+        Self {
+            name: name.to_owned(),
+            verdict,
+            seconds: wall.as_secs_f64(),
+        }
+    }
+
+    fn at_once(name: &str, verdict: Verdict) -> Self {
+        Self::new(name, verdict, Duration::ZERO)
+    }
+}
+
+/// Runs all checks of an opened fleet; a failed check is a row, not an error.
+///
+/// # Errors
+/// If one of the tools cannot be started.
+pub async fn run(fleet: Fleet) -> Result<Report> {
+    let root = fleet.folder().map(Path::to_owned);
+    let mut report = flake_only(fleet).await?;
+    if let Some(root) = root {
+        report.checks.extend(lints::run(&root).await?);
+    }
+    report.judge();
+    Ok(report)
+}
+
+/// Runs the checks that are in the flake itself.
+///
+/// # Errors
+/// If Nix cannot be started.
+pub async fn flake_only(fleet: Fleet) -> Result<Report> {
+    let (stage, why_stage) = (fleet.stage, fleet.why.clone());
+    let crates = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let fleet = match stage {
+        // There is no Rust toolchain in the rehearsal stage: the programs in it are those that cargo built.
+        Stage::Rehearsal => {
+            lay_out_own_programs(crates.path())?;
+            fleet.with_crates(crates.path())
+        }
+        Stage::Nixos => fleet,
+    };
+    let machine = flake::Machine::ask(&fleet).await?;
+    let mut checks = vec![flake::outputs(&fleet).await?];
+    checks.extend(flake::checks(&fleet, &machine).await?);
+    let mut report = Report {
+        version: 1,
+        stage,
+        why_stage,
+        passed: false,
+        checks,
+    };
+    report.judge();
+    Ok(report)
+}
+
+impl Report {
+    fn judge(&mut self) {
+        let failed = |row: &Row| matches!(row.verdict, Verdict::Failed(_));
+        self.passed = !self.checks.iter().any(failed);
+    }
+}
+
+/// `bin/` with this program.
+fn lay_out_own_programs(folder: &Path) -> Result<()> {
+    let bin = folder.join("bin");
+    let place = |error: std::io::Error| {
+        Failure::failed(format!("cannot copy xtask to {}: {error}", bin.display()))
+    };
+    std::fs::create_dir_all(&bin).map_err(place)?;
+    // Not by its name: cargo may have put a newer one there while this one runs.
+    std::fs::copy("/proc/self/exe", bin.join("xtask")).map_err(place)?;
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! What xtask asks of a flake's outputs in one `nix eval --apply`, and the lines in which the answers arrive.
+//! Pure: text in, types out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::host::HostName;
+use crate::fleet::inventory::Host;
+use crate::fleet::stage::Stage;
+use crate::fleet::store_path::StorePath;
+
+/// The function of `hosts` and what is wanted of them; takes the flake's outputs.
+const FUNCTION: &str = include_str!("apply.nix");
+
+/// Marks our lines among the traces that a configuration may print itself.
+const MARK: &str = "trace: slipway:";
+
+/// What is wanted of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// One line about the fleet as a whole, before any host.
+    pub overview: bool,
+    pub inventory: bool,
+    /// The derivation of `system.build.toplevel`, written to the store.
+    pub toplevel: bool,
+}
+
+/// What an evaluation says, in the order in which it happens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+// Taken apart the moment it is read; no two of them are ever kept.
+#[allow(clippy::large_enum_variant)]
+pub enum Event {
+    Overview(Overview),
+    /// What fails from here to the matching `Done` is this host's failure.
+    Begin(HostName),
+    Done(HostEvaluation),
+    /// A warning of the configuration's or Nix's own; its first line.
+    #[serde(skip)]
+    Warning(String),
+}
+
+/// What is known of a fleet before any host is evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    pub hosts: Vec<HostName>,
+    /// The flake has a `fleet` output; else the inventory is what `nixosConfigurations` tells.
+    pub declared: bool,
+    pub stage: Option<Stage>,
+    pub hosts_dir: Option<String>,
+    pub hermetic: bool,
+}
+
+/// What was wanted of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostEvaluation {
+    pub host: HostName,
+    pub inventory: Option<Host>,
+    pub toplevel: Option<Toplevel>,
+}
+
+/// A host's system before it is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Toplevel {
+    pub drv: StorePath,
+    pub out: StorePath,
+}
+
+/// The argument of `nix eval FLAKE#. --apply`: evaluates `hosts` in this order.
+pub fn expression(hosts: &[HostName], wanted: Wanted) -> String {
+    let names: Vec<String> = hosts.iter().map(|host| string(host.as_str())).collect();
+    format!(
+        "({FUNCTION}) {{ hosts = [ {} ]; overview = {}; inventory = {}; toplevel = {}; }}",
+        names.join(" "),
+        wanted.overview,
+        wanted.inventory,
+        wanted.toplevel
+    )
+}
+
+/// The overview, and the inventory of the first hosts: for a small fleet that is all of it in one process.
+pub fn survey(first: usize) -> String {
+    format!(
+        "({FUNCTION}) {{ first = {first}; overview = true; inventory = true; toplevel = false; }}"
+    )
+}
+
+/// The event in a line of the evaluation's stderr, if there is one.
+pub fn event(line: &str) -> Option<Event> {
+    if let Some(json) = line.strip_prefix(MARK) {
+        // A line of ours that cannot be read is told as it is; the host then counts as not evaluated.
+        return Some(
+            serde_json::from_str(json)
+                .unwrap_or_else(|error| Event::Warning(format!("cannot read `{line}`: {error}"))),
+        );
+    }
+    let text = ["evaluation warning: ", "trace: warning: ", "warning: "]
+        .iter()
+        .find_map(|prefix| line.strip_prefix(prefix))?;
+    // Overridden inputs are never written to the lock file, and xtask asked for just that.
+    let expected = text.starts_with("not writing modified lock file")
+        || text.contains("has an override for a non-existent input");
+    (!expected).then(|| Event::Warning(text.to_owned()))
+}
+
+/// A Nix string literal.
+fn string(text: &str) -> String {
+    let escaped = text
+        .replace('\\', r"\\")
+        .replace('"', "\\\"")
+        .replace("${", "\\${");
+    format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_expression_names_hosts_and_wishes() {
+        let hosts = ["Web", "a\"${b}"].map(HostName::known);
+        let wanted = Wanted {
+            toplevel: true,
+            ..Wanted::default()
+        };
+        let text = expression(&hosts, wanted);
+        assert!(
+            text.ends_with(
+                r#") { hosts = [ "Web" "a\"\${b}" ]; overview = false; inventory = false; toplevel = true; }"#
+            ),
+            "{}",
+            &text[text.len() - 120..]
+        );
+    }
+
+    #[test]
+    fn begin_and_done_are_read() {
+        let line = r#"trace: slipway:{"begin":"Web"}"#;
+        assert_eq!(event(line), Some(Event::Begin(HostName::known("Web"))));
+        let hash = "0".repeat(32);
+        let line = format!(
+            r#"trace: slipway:{{"done":{{"host":"Web","inventory":null,"toplevel":{{"drv":"/nix/store/{hash}-x.drv","out":"/nix/store/{hash}-x"}}}}}}"#
+        );
+        let Some(Event::Done(done)) = event(&line) else {
+            panic!("{:?}", event(&line));
+        };
+        assert_eq!(done.toplevel.unwrap().drv.name(), "x.drv");
+    }
+
+    #[test]
+    fn the_overview_of_an_undeclared_fleet_has_no_stage() {
+        let line = r#"trace: slipway:{"overview":{"declared":false,"hermetic":false,"hosts":["A","B"],"hostsDir":null,"stage":null}}"#;
+        let Some(Event::Overview(overview)) = event(line) else {
+            panic!("{:?}", event(line));
+        };
+        assert_eq!(overview.hosts.len(), 2);
+        assert_eq!(overview.stage, None);
+    }
+
+    #[test]
+    fn warnings_are_told_and_other_lines_are_not() {
+        let warning = |text: &str| Some(Event::Warning(text.to_owned()));
+        assert_eq!(event("evaluation warning: old"), warning("old"));
+        assert_eq!(event("trace: warning: old"), warning("old"));
+        assert_eq!(event("trace: 5"), None);
+        assert_eq!(
+            event("warning: not writing modified lock file of flake 'git+file:///x':"),
+            None
+        );
+        assert_eq!(event("error: no"), None);
+    }
+
+    #[test]
+    fn an_unreadable_line_of_ours_is_told() {
+        let Some(Event::Warning(text)) = event("trace: slipway:{") else {
+            panic!("not told");
+        };
+        assert!(text.starts_with("cannot read `trace: slipway:{`"), "{text}");
+    }
+}

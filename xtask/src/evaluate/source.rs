@@ -1,0 +1,326 @@
+//! What a fleet is evaluated from, told without asking Nix: fingerprints of each host's folder and of what all share.
+//! The same fingerprints mean the same evaluation, so that what was found once is not asked again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::digest::{self, Digest};
+use super::locate::Location;
+use crate::failure::Failure;
+use crate::fleet::host::HostName;
+use crate::fleet::inventory::Inventory;
+use crate::tools::git::Git;
+
+/// The files that an evaluation may read, each with a hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The commit it is, or that the working tree is based on.
+    pub revision: Option<String>,
+    /// The working tree differs from that commit.
+    pub dirty: bool,
+    /// Nix files that git does not know, relative to the flake: Nix does not see them.
+    pub untracked: Vec<String>,
+    /// Relative to the flake, with `../` in front for what lies beside it in its repository.
+    files: BTreeMap<String, String>,
+    /// What is not a file and matters all the same: the stage, the stand-in, Nix.
+    context: String,
+}
+
+/// The name of one state of what an evaluation reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Source {
+    /// Reads a location as it is now, or as a commit had it.
+    ///
+    /// # Errors
+    /// Usage, if git does not know the flake; else if something cannot be read.
+    pub async fn read(location: &Location, commit: Option<&str>) -> Result<Self> {
+        match (location, commit) {
+            (Location::Git { git, .. }, Some(commit)) => {
+                let mut source = Self::opaque(&git.object(commit, "").await?.unwrap_or_default());
+                source.revision = Some(commit.to_owned());
+                Ok(source)
+            }
+            (Location::Git { git, root }, None) => {
+                Self::of_working_tree(git, root, &location.prefix()).await
+            }
+            (Location::Folder(root), _) => {
+                let files = digest::folder(root)
+                    .with_context(|| format!("cannot read the flake {}", root.display()))?;
+                Ok(Self::of_files(files.into_iter().collect()))
+            }
+            (Location::Remote(reference), _) => Ok(Self::opaque(reference)),
+        }
+    }
+
+    async fn of_working_tree(git: &Git, root: &Path, prefix: &str) -> Result<Self> {
+        let (tracked, status) = tokio::try_join!(git.tracked(), git.status())?;
+        let (regular, special) = sort_modified(git.root(), &status.modified);
+        let hashed = git.hash_files(&regular).await?;
+        let mut now: BTreeMap<String, String> = regular.into_iter().zip(hashed).collect();
+        now.extend(special);
+        let modified: BTreeSet<&String> = status.modified.iter().collect();
+
+        let mut files = BTreeMap::new();
+        for file in tracked {
+            let object = if modified.contains(&file.path) {
+                match now.get(&file.path) {
+                    Some(object) => object.clone(),
+                    // Deleted: Nix does not see it any more.
+                    None => continue,
+                }
+            } else {
+                file.object
+            };
+            let executable = if modified.contains(&file.path) {
+                is_executable(&git.root().join(&file.path))
+            } else {
+                file.mode == "100755"
+            };
+            let object = if executable {
+                format!("x{object}")
+            } else {
+                object
+            };
+            files.insert(relative(&file.path, prefix), object);
+        }
+        if !files.contains_key("flake.nix") {
+            let command = format!("git -C {} add flake.nix", root.display());
+            return Err(Failure::usage(format!(
+                "git does not know {}/flake.nix yet, so Nix does not see it",
+                root.display()
+            ))
+            .try_next(command)
+            .into());
+        }
+        let mut source = Self::of_files(files);
+        source.revision = status.head;
+        source.dirty = status.dirty;
+        source.untracked = status
+            .untracked
+            .iter()
+            .filter(|path| path.ends_with(".nix"))
+            .filter_map(|path| path.strip_prefix(prefix))
+            .map(str::to_owned)
+            .collect();
+        Ok(source)
+    }
+
+    /// The paths of the files that an evaluation may read.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
+    /// The folders directly in this folder.
+    pub fn folders<'a>(&'a self, dir: &'a str) -> impl Iterator<Item = &'a str> {
+        self.paths().filter_map(move |path| {
+            let inside = path.strip_prefix(dir)?.strip_prefix('/')?;
+            Some(inside.split_once('/')?.0)
+        })
+    }
+
+    pub fn of_files(files: BTreeMap<String, String>) -> Self {
+        Self {
+            revision: None,
+            dirty: false,
+            untracked: Vec::new(),
+            files,
+            context: String::new(),
+        }
+    }
+
+    /// A source that is known only as a whole.
+    pub fn opaque(name: &str) -> Self {
+        Self::of_files([(String::new(), name.to_owned())].into())
+    }
+
+    /// Adds what matters besides the files.
+    pub fn with_context(mut self, context: &[&str]) -> Self {
+        let mut digest = Digest::default();
+        for part in context {
+            digest.field(part);
+        }
+        self.context = digest.name();
+        self
+    }
+
+    /// Of everything. The inventory depends on no less.
+    pub fn whole(&self) -> Fingerprint {
+        self.fingerprint(self.files.iter())
+    }
+
+    /// Of what one host's evaluation reads: its own folder, what all hosts share, and the inventory. A fleet that is not
+    /// hermetic may read more, and another's fleet surely does: there it is the whole.
+    pub fn of_host(&self, host: &HostName, inventory: &Inventory) -> Fingerprint {
+        let folders = inventory
+            .hosts_dir
+            .as_deref()
+            .filter(|_| inventory.hermetic);
+        let Some(hosts_dir) = folders else {
+            return self.whole();
+        };
+        let others: BTreeSet<&str> = inventory
+            .hosts
+            .keys()
+            .filter(|name| *name != host)
+            .map(HostName::as_str)
+            .collect();
+        let is_others = |path: &str| {
+            path.strip_prefix(hosts_dir)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .and_then(|rest| rest.split_once('/'))
+                .is_some_and(|(folder, _)| others.contains(folder))
+        };
+        let files = self.files.iter().filter(|(path, _)| !is_others(path));
+        let mut digest = Digest::default();
+        digest.field(&self.fingerprint(files).0);
+        // Serialising maps with string keys cannot fail; an error would make the fingerprint its own.
+        match serde_json::to_string(inventory) {
+            Ok(text) => digest.field(text),
+            Err(error) => digest.field(error.to_string()),
+        };
+        Fingerprint(digest.name())
+    }
+
+    fn fingerprint<'a>(
+        &self,
+        files: impl Iterator<Item = (&'a String, &'a String)>,
+    ) -> Fingerprint {
+        let mut digest = Digest::default();
+        digest.field(&self.context);
+        for (path, object) in files {
+            digest.field(path).field(object);
+        }
+        Fingerprint(digest.name())
+    }
+}
+
+/// The modified files that git can hash, and the rest with our own hash. What is not there any more is in neither.
+fn sort_modified(root: &Path, modified: &[String]) -> (Vec<String>, Vec<(String, String)>) {
+    let mut regular = Vec::new();
+    let mut special = Vec::new();
+    for path in modified {
+        let full = root.join(path);
+        let Ok(meta) = std::fs::symlink_metadata(&full) else {
+            continue;
+        };
+        // Git reads the names line by line, and follows links.
+        if meta.is_file() && !path.contains('\n') {
+            regular.push(path.clone());
+        } else if let Ok(hash) = digest::file(&full) {
+            special.push((path.clone(), hash));
+        }
+    }
+    (regular, special)
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::symlink_metadata(path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o100 != 0)
+}
+
+fn relative(path: &str, prefix: &str) -> String {
+    path.strip_prefix(prefix)
+        .map_or_else(|| format!("../{path}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::stage::Stage;
+
+    fn source(files: &[(&str, &str)]) -> Source {
+        Source::of_files(
+            files
+                .iter()
+                .map(|(path, object)| ((*path).to_owned(), (*object).to_owned()))
+                .collect(),
+        )
+    }
+
+    fn inventory(hermetic: bool) -> Inventory {
+        let host = |name: &str| {
+            let text = format!(r#"{{"name":"{name}","system":"x86_64-linux"}}"#);
+            (HostName::known(name), serde_json::from_str(&text).unwrap())
+        };
+        Inventory {
+            version: 1,
+            stage: Stage::Rehearsal,
+            hosts_dir: Some("hosts".to_owned()),
+            hermetic,
+            hosts: [host("A"), host("B")].into(),
+        }
+    }
+
+    const FILES: [(&str, &str); 4] = [
+        ("flake.nix", "1"),
+        ("hosts/A/default.nix", "1"),
+        ("hosts/B/default.nix", "1"),
+        ("hosts/site.nix", "1"),
+    ];
+
+    fn changed(path: &str) -> Source {
+        source(&FILES.map(|(name, object)| (name, if name == path { "2" } else { object })))
+    }
+
+    #[test]
+    fn a_hosts_own_folder_changes_that_host_alone() {
+        let (before, after) = (source(&FILES), changed("hosts/A/default.nix"));
+        let of = |source: &Source, host: &str, hermetic: bool| {
+            source.of_host(&HostName::known(host), &inventory(hermetic))
+        };
+        assert_ne!(of(&before, "A", true), of(&after, "A", true));
+        assert_eq!(of(&before, "B", true), of(&after, "B", true));
+        assert_ne!(of(&before, "B", false), of(&after, "B", false));
+        assert_ne!(before.whole(), after.whole());
+    }
+
+    #[test]
+    fn shared_files_change_every_host() {
+        for shared in ["flake.nix", "hosts/site.nix"] {
+            let (before, after) = (source(&FILES), changed(shared));
+            for host in ["A", "B"] {
+                let host = HostName::known(host);
+                assert_ne!(
+                    before.of_host(&host, &inventory(true)),
+                    after.of_host(&host, &inventory(true)),
+                    "{shared} {host}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_inventory_and_the_context_change_every_host() {
+        let before = source(&FILES);
+        let host = HostName::known("A");
+        let mut other = inventory(true);
+        other.hosts.remove(&HostName::known("B"));
+        assert_ne!(
+            before.of_host(&host, &inventory(true)),
+            before.of_host(&host, &other)
+        );
+        let nixos = before.clone().with_context(&["nixos"]);
+        let rehearsal = before.clone().with_context(&["rehearsal"]);
+        assert_ne!(nixos.whole(), rehearsal.whole());
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_flake() {
+        assert_eq!(relative("nixos/flake.nix", "nixos/"), "flake.nix");
+        assert_eq!(relative("README.md", "nixos/"), "../README.md");
+        assert_eq!(relative("flake.nix", ""), "flake.nix");
+    }
+}

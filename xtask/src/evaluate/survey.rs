@@ -1,0 +1,212 @@
+//! The inventory of a fleet, host by host: what one host's failure hides is only that host.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use anyhow::Result;
+
+use super::apply::{self, Event, HostEvaluation, Overview, Wanted};
+use super::error::{self, EvaluationError};
+use super::{kept, Fleet};
+use crate::failure::Failure;
+use crate::fleet::host::HostName;
+use crate::fleet::inventory::Inventory;
+use crate::fleet::stage::Stage;
+use crate::process::Output;
+
+/// What a fleet says of its hosts, and which hosts do not evaluate.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The healthy hosts.
+    pub inventory: Inventory,
+    pub failed: BTreeMap<HostName, EvaluationError>,
+}
+
+impl Survey {
+    /// Every host, healthy or not.
+    pub fn names(&self) -> Vec<HostName> {
+        let mut names: Vec<HostName> = self
+            .inventory
+            .hosts
+            .keys()
+            .chain(self.failed.keys())
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// The version of the inventory document that this xtask writes for fleets that declare none.
+const VERSION: u32 = 1;
+
+/// Hosts that one process evaluates: it keeps them all in memory, and a real NixOS host takes some hundred MiB.
+fn hosts_per_process(stage: Stage) -> usize {
+    match stage {
+        Stage::Nixos => 8,
+        Stage::Rehearsal => 64,
+    }
+}
+
+/// What evaluations found.
+#[derive(Debug, Default)]
+pub struct Found {
+    overview: Option<Overview>,
+    pub healthy: BTreeMap<HostName, HostEvaluation>,
+    pub failed: BTreeMap<HostName, EvaluationError>,
+}
+
+impl Fleet {
+    /// The inventory: kept from an earlier run if nothing changed since, else evaluated.
+    ///
+    /// # Errors
+    /// If the flake fails as a whole, or has no hosts.
+    pub async fn survey(&self) -> Result<Survey> {
+        let fingerprint = self.source.whole();
+        if let Some(inventory) = kept::read(&self.cache, "inventory", &fingerprint) {
+            return Ok(Survey {
+                inventory,
+                failed: BTreeMap::new(),
+            });
+        }
+        let survey = self.evaluate_inventory().await?;
+        // A failure may have had a passing cause, such as a full disk; only what worked is kept.
+        if survey.failed.is_empty() {
+            kept::write(&self.cache, "inventory", &fingerprint, &survey.inventory)?;
+        }
+        Ok(survey)
+    }
+
+    async fn evaluate_inventory(&self) -> Result<Survey> {
+        let first = apply::survey(hosts_per_process(self.stage));
+        let mut found = self.evaluate(&first, &[]).await?;
+        let overview = found.overview.take().ok_or_else(|| {
+            let reference = &self.flake.reference;
+            Failure::failed(format!(
+                "cannot evaluate {reference}: nix eval said nothing"
+            ))
+        })?;
+        if overview.hosts.is_empty() {
+            let reference = &self.flake.reference;
+            let failure = Failure::usage(format!("{reference} has no nixosConfigurations"));
+            return Err(failure.into());
+        }
+        let mut rest = overview.hosts.clone();
+        rest.retain(|host| !found.knows(host));
+        let wanted = Wanted {
+            inventory: true,
+            ..Wanted::default()
+        };
+        found.add(self.evaluate_hosts(&rest, wanted).await?);
+        Ok(Survey {
+            inventory: Inventory {
+                version: VERSION,
+                stage: overview.stage.unwrap_or(self.stage),
+                hosts_dir: overview.hosts_dir,
+                hermetic: overview.hermetic,
+                hosts: found
+                    .healthy
+                    .into_iter()
+                    .filter_map(|(name, done)| Some((name, done.inventory?)))
+                    .collect(),
+            },
+            failed: found.failed,
+        })
+    }
+
+    /// Evaluates hosts in as many processes as there are cores, each host however many of the others fail.
+    ///
+    /// # Errors
+    /// If the flake fails as a whole.
+    pub async fn evaluate_hosts(&self, hosts: &[HostName], wanted: Wanted) -> Result<Found> {
+        let mut waiting: VecDeque<Vec<HostName>> = hosts
+            .chunks(hosts_per_process(self.stage))
+            .map(<[HostName]>::to_vec)
+            .collect();
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut all = Found::default();
+        let mut running = tokio::task::JoinSet::new();
+        loop {
+            while running.len() < workers {
+                let Some(hosts) = waiting.pop_front() else {
+                    break;
+                };
+                let fleet = self.clone();
+                running.spawn(async move {
+                    let expression = apply::expression(&hosts, wanted);
+                    let found = fleet.evaluate(&expression, &hosts).await;
+                    (hosts, found)
+                });
+            }
+            let Some(done) = running.join_next().await else {
+                return Ok(all);
+            };
+            let (mut hosts, found) = done?;
+            all.add(found?);
+            // What came after a host that failed is asked again.
+            hosts.retain(|host| !all.knows(host));
+            if !hosts.is_empty() {
+                waiting.push_back(hosts);
+            }
+        }
+    }
+
+    /// Runs one process. A failure that is one host's is part of what was found; what comes after it is not.
+    async fn evaluate(&self, expression: &str, hosts: &[HostName]) -> Result<Found> {
+        let mut found = Found::default();
+        let mut begun: Option<HostName> = None;
+        let output = self
+            .nix
+            .evaluation(&self.flake, self.stage, expression)
+            .stream(|line| match apply::event(line) {
+                Some(Event::Overview(overview)) => found.overview = Some(overview),
+                Some(Event::Begin(host)) => begun = Some(host),
+                Some(Event::Done(done)) => {
+                    begun = None;
+                    found.healthy.insert(done.host.clone(), done);
+                }
+                Some(Event::Warning(_)) | None => (),
+            })
+            .await?;
+        let error = || self.error(&output);
+        let culprit = if output.status.success() {
+            // A host that Nix said nothing of is never asked for again, else it would be asked for ever.
+            hosts.iter().find(|host| !found.knows(host)).cloned()
+        } else if begun.is_some() {
+            begun
+        } else {
+            let (reference, error) = (&self.flake.reference, self.worded(&error()));
+            return Err(Failure::failed(format!("cannot evaluate {reference}: {error}")).into());
+        };
+        found.failed.extend(culprit.map(|host| (host, error())));
+        Ok(found)
+    }
+
+    /// What went wrong, in the names of the fleet's own files.
+    pub fn error(&self, output: &Output) -> EvaluationError {
+        let mut error = error::parse(&output.stderr, error::files_of(self.flake.root.as_deref()));
+        if !output.stderr.lines().any(|line| line.starts_with("error:")) {
+            error.message = format!("nix eval {}: {}", output.status, error.message);
+        }
+        error
+    }
+
+    /// An error as this run wants it: in short, or with Nix' whole trace.
+    pub fn worded(&self, error: &EvaluationError) -> String {
+        if self.show_trace {
+            error.trace.clone()
+        } else {
+            error.to_string()
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.healthy.extend(other.healthy);
+        self.failed.extend(other.failed);
+    }
+
+    fn knows(&self, host: &HostName) -> bool {
+        self.healthy.contains_key(host) || self.failed.contains_key(host)
+    }
+}

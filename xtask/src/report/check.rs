@@ -1,0 +1,31 @@
+//! What was checked, as a person reads it.
+
+use super::table::{seconds, Table};
+use crate::check::{Report, Verdict};
+
+pub fn render(report: &Report) -> String {
+    let mut table = Table::new(["check", "result", "seconds", "why"]).numbers([2]);
+    for row in &report.checks {
+        let (result, why) = match &row.verdict {
+            Verdict::Passed => ("passed", ""),
+            Verdict::Failed(_) => ("failed", "see below"),
+            Verdict::NotBuilt(why) => ("not built here", why.as_str()),
+        };
+        table.row([
+            row.name.clone(),
+            result.to_owned(),
+            seconds(row.seconds),
+            why.to_owned(),
+        ]);
+    }
+    let mut text = table.text();
+    for row in &report.checks {
+        if let Verdict::Failed(detail) = &row.verdict {
+            text.push_str(&format!("\n{} failed:\n", row.name));
+            for line in detail.lines() {
+                text.push_str(&format!("  {line}\n"));
+            }
+        }
+    }
+    text
+}

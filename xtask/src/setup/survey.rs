@@ -1,0 +1,375 @@
+//! What this machine has, lacks and can do: the facts behind `cargo xtask doctor`. Installs nothing.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::found::{Found, Program, CARGO, GIT, NIX};
+use super::machine::{self, StoreAccess};
+use super::private_nix::{self, Suite};
+use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
+use super::{debian, INSTALL_NIX};
+use crate::cache_dir::CacheDir;
+use crate::tools::version::Version;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Survey {
+    pub distribution: String,
+    pub system: String,
+    pub user: String,
+    pub root: bool,
+    pub store: Store,
+    pub cache: Disk,
+    pub tools: Vec<Tool>,
+    pub commands: Vec<Command>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Store {
+    pub usable: bool,
+    pub finding: &'static str,
+    pub cure: Option<String>,
+    #[serde(flatten)]
+    pub disk: Disk,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Disk {
+    pub path: PathBuf,
+    pub free_mib: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tool {
+    pub name: &'static str,
+    pub state: State,
+    pub version: Option<Version>,
+    pub path: Option<PathBuf>,
+    pub purpose: &'static str,
+    /// How to get it, or what is wrong with it; none if it is good.
+    pub cure: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    Found,
+    /// xtask installs it itself when a command needs it.
+    OnDemand,
+    TooOld,
+    Missing,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Command {
+    pub name: &'static str,
+    pub works: Works,
+    /// What it installs first, or what stands in the way.
+    pub lacks: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Works {
+    Now,
+    /// It installs what it lacks first.
+    AfterSetup,
+    No,
+}
+
+/// What each command needs; `/nix` stands for a store that this user can use.
+const COMMANDS: [(&str, &[&str]); 8] = [
+    ("build-all", &["git", "nix", "/nix"]),
+    ("hosts, nodes", &["git", "nix", "/nix"]),
+    ("diff", &["git", "nix", "/nix"]),
+    (
+        "check",
+        &["git", "nix", "/nix", "cargo", "rustfmt", "clippy"],
+    ),
+    ("fmt", &["git"]),
+    (
+        "test",
+        &[
+            "git",
+            "nix",
+            "/nix",
+            "nix-newer",
+            "cargo",
+            "rustfmt",
+            "clippy",
+        ],
+    ),
+    ("bench", &["git", "nix", "/nix"]),
+    ("setup", &["git", "nix", "/nix", "deploy-rs", "act"]),
+];
+
+impl Survey {
+    /// # Errors
+    /// If a program that is there cannot be started.
+    pub async fn take(cache: &CacheDir) -> Result<Self> {
+        let tools = vec![
+            nix(cache).await?,
+            newer_nix(cache).await?,
+            git().await?,
+            cargo().await?,
+            component(
+                "rustfmt",
+                "cargo-fmt",
+                "check, test: formatting of Rust files",
+            ),
+            component("clippy", "cargo-clippy", "check, test: lints of Rust files"),
+            deploy_rs(cache).await?,
+            act(cache).await?,
+        ];
+        let store = store();
+        let commands = COMMANDS
+            .iter()
+            .map(|(name, needs)| command(name, needs, &tools, store.usable))
+            .collect();
+        let (distribution, _) = machine::distribution();
+        Ok(Self {
+            distribution,
+            system: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            user: machine::user_name(),
+            root: machine::is_root(),
+            store,
+            cache: disk(cache.root()),
+            tools,
+            commands,
+        })
+    }
+
+    /// Whether `build-all` works, now or once it has installed what it lacks.
+    pub fn can_build(&self) -> bool {
+        self.commands
+            .iter()
+            .any(|command| command.name == "build-all" && command.works != Works::No)
+    }
+}
+
+fn command(
+    name: &'static str,
+    needs: &[&'static str],
+    tools: &[Tool],
+    store_usable: bool,
+) -> Command {
+    let state = |need: &str| match tools.iter().find(|tool| tool.name == need) {
+        Some(tool) => tool.state,
+        None if store_usable => State::Found,
+        None => State::Missing,
+    };
+    let lacks: Vec<&str> = needs
+        .iter()
+        .copied()
+        .filter(|need| state(need) != State::Found)
+        .collect();
+    let works = lacks
+        .iter()
+        .map(|need| match state(need) {
+            State::Found => Works::Now,
+            State::OnDemand => Works::AfterSetup,
+            State::TooOld | State::Missing => Works::No,
+        })
+        .max()
+        .unwrap_or(Works::Now);
+    // What stands in the way; what would be installed on the way does not.
+    let lacks = lacks
+        .into_iter()
+        .filter(|need| works != Works::No || state(need) != State::OnDemand)
+        .collect();
+    Command { name, works, lacks }
+}
+
+fn disk(path: &Path) -> Disk {
+    Disk {
+        path: path.to_owned(),
+        free_mib: machine::free_mib(path),
+    }
+}
+
+fn store() -> Store {
+    let access = StoreAccess::find();
+    Store {
+        usable: access.usable(),
+        finding: match access {
+            StoreAccess::Writable => "this user writes it",
+            StoreAccess::Daemon => "a Nix daemon answers",
+            StoreAccess::Absent => "absent, and only root can create it",
+            StoreAccess::Foreign => "belongs to somebody else, and no Nix daemon answers",
+        },
+        cure: super::store_cure(access),
+        disk: disk(Path::new("/nix")),
+    }
+}
+
+async fn nix(cache: &CacheDir) -> Result<Tool> {
+    let own = NIX.find().await?;
+    let found = match (&own, private_nix::program(cache, Suite::Trixie)) {
+        (Found::Good(..), _) | (_, None) => own,
+        (_, Some(program)) => NIX.examine(program).await?,
+    };
+    let purpose = "evaluates and builds hosts";
+    let mut tool = tool("nix", NIX, found, purpose, String::new());
+    if tool.state != State::Found {
+        (tool.state, tool.cure) = match private_nix::possible(cache) {
+            Ok(()) => (State::OnDemand, Some("cargo xtask setup nix".to_owned())),
+            Err(failure) => (tool.state, Some(format!("{INSTALL_NIX} ({failure})"))),
+        };
+    }
+    Ok(tool)
+}
+
+async fn newer_nix(cache: &CacheDir) -> Result<Tool> {
+    let found = match private_nix::program(cache, Suite::Sid) {
+        Some(program) => NIX.examine(program).await?,
+        None => Found::Missing,
+    };
+    let purpose = "test: what reads Nix's output, with two versions";
+    let mut tool = tool("nix-newer", NIX, found, purpose, String::new());
+    if tool.state != State::Found {
+        (tool.state, tool.cure) = match private_nix::possible(cache) {
+            Ok(()) => (
+                State::OnDemand,
+                Some("cargo xtask setup nix-newer".to_owned()),
+            ),
+            Err(failure) => (tool.state, Some(failure.to_string())),
+        };
+    }
+    Ok(tool)
+}
+
+async fn git() -> Result<Tool> {
+    let cure = debian::command_line(&["git"]);
+    let mut tool = tool(
+        "git",
+        GIT,
+        GIT.find().await?,
+        "reads fleets and their history",
+        cure,
+    );
+    if tool.state == State::Missing && debian::installs_itself() {
+        tool.state = State::OnDemand;
+    }
+    Ok(tool)
+}
+
+async fn cargo() -> Result<Tool> {
+    let cure = "install Rust: https://rustup.rs".to_owned();
+    let purpose = "check, test: this repository's own crates";
+    Ok(tool("cargo", CARGO, CARGO.find().await?, purpose, cure))
+}
+
+fn component(name: &'static str, program: &str, purpose: &'static str) -> Tool {
+    let path = which::which(program).ok();
+    Tool {
+        name,
+        state: if path.is_some() {
+            State::Found
+        } else {
+            State::Missing
+        },
+        version: None,
+        cure: path
+            .is_none()
+            .then(|| format!("rustup component add {name}")),
+        path,
+        purpose,
+    }
+}
+
+async fn deploy_rs(cache: &CacheDir) -> Result<Tool> {
+    let compiler = matches!(CARGO.find().await?, Found::Good(..));
+    let purpose = "setup: what the nodes are deployed with";
+    private(cache, PRIVATE_DEPLOY_RS, purpose, compiler).await
+}
+
+async fn act(cache: &CacheDir) -> Result<Tool> {
+    let python = which::which("python3").is_ok() || debian::installs_itself();
+    let purpose = "setup: runs CI workflows on this machine";
+    private(cache, PRIVATE_ACT, purpose, python).await
+}
+
+async fn private(
+    cache: &CacheDir,
+    private: Private,
+    purpose: &'static str,
+    installable: bool,
+) -> Result<Tool> {
+    let found = private.find(cache).await?;
+    let cure = format!("cargo xtask setup {}", private.choice);
+    let mut tool = tool(private.choice, private.program, found, purpose, cure);
+    if tool.state != State::Found && installable {
+        tool.state = State::OnDemand;
+    }
+    Ok(tool)
+}
+
+fn tool(
+    name: &'static str,
+    program: Program,
+    found: Found,
+    purpose: &'static str,
+    cure: String,
+) -> Tool {
+    let complaint = program.complaint(&found);
+    let (state, path, version, cure) = match found {
+        Found::Good(path, version) => (State::Found, Some(path), Some(version), None),
+        Found::TooOld(path, version) => (
+            State::TooOld,
+            Some(path),
+            Some(version),
+            Some(format!("{cure} ({} or newer)", program.oldest)),
+        ),
+        Found::Broken(path, _) => {
+            let cure = format!("{cure} ({complaint})");
+            (State::Missing, Some(path), None, Some(cure))
+        }
+        Found::Missing => (State::Missing, None, None, Some(cure)),
+    };
+    Tool {
+        name,
+        state,
+        version,
+        path,
+        purpose,
+        cure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn having(states: &[(&'static str, State)]) -> Vec<Tool> {
+        states
+            .iter()
+            .map(|&(name, state)| Tool {
+                name,
+                state,
+                version: None,
+                path: None,
+                purpose: "",
+                cure: None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_command_works_as_well_as_the_worst_of_what_it_needs() {
+        let tools = having(&[("git", State::Found), ("nix", State::OnDemand)]);
+        let needs = ["git", "nix", "/nix"];
+        let usable = command("build-all", &needs, &tools, true);
+        assert_eq!(usable.works, Works::AfterSetup);
+        assert_eq!(usable.lacks, ["nix"]);
+        let foreign = command("build-all", &needs, &tools, false);
+        assert_eq!(foreign.works, Works::No);
+        assert_eq!(foreign.lacks, ["/nix"]);
+        assert_eq!(command("fmt", &["git"], &tools, false).works, Works::Now);
+    }
+}

@@ -1,0 +1,148 @@
+//! How many tests passed, failed and were skipped, read from what test programs print. Pure.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+}
+
+impl Counts {
+    pub const PASSED: Self = Self::one(1, 0, 0);
+    pub const FAILED: Self = Self::one(0, 1, 0);
+    pub const SKIPPED: Self = Self::one(0, 0, 1);
+
+    const fn one(passed: usize, failed: usize, skipped: usize) -> Self {
+        Self {
+            passed,
+            failed,
+            skipped,
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+/// What a test prints, on a line of its own, when it lacks something: `skip: …`. The harness counts it as passed.
+const SKIP: &str = "skip: ";
+
+/// The skips that `cargo test -- --show-output` tells, each once.
+pub fn skips(printed: &str) -> Vec<&str> {
+    let lines = printed.lines().filter_map(|line| line.strip_prefix(SKIP));
+    lines.collect()
+}
+
+/// The sum over all test programs of a `cargo test`.
+pub fn of_cargo(printed: &str) -> Counts {
+    let mut counts = Counts::default();
+    for line in printed.lines() {
+        let Some(rest) = line.strip_prefix("test result: ") else {
+            continue;
+        };
+        // `ok. 84 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.35s`
+        for part in rest.split(['.', ';']) {
+            let mut words = part.split_whitespace();
+            let (Some(Ok(number)), Some(word)) =
+                (words.next().map(str::parse::<usize>), words.next())
+            else {
+                continue;
+            };
+            match word {
+                "passed" => counts.passed += number,
+                "failed" => counts.failed += number,
+                "ignored" => counts.skipped += number,
+                _ => (),
+            }
+        }
+    }
+    let skipped = skips(printed).len();
+    counts.passed = counts.passed.saturating_sub(skipped);
+    counts.skipped += skipped;
+    counts
+}
+
+/// `activation: 61 checks passed, 0 failed`, the last line of tests/rehearsal/run.
+pub fn of_script(printed: &str) -> Option<Counts> {
+    let line = printed
+        .lines()
+        .rev()
+        .find(|line| line.contains(" passed, "))?;
+    let (before, after) = line.split_once(" passed, ")?;
+    let number = |words: &str, at_end: bool| {
+        let mut words = words
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok());
+        if at_end {
+            words.next_back()
+        } else {
+            words.next()
+        }
+    };
+    Some(Counts {
+        passed: number(before, true)?,
+        failed: number(after, false)?,
+        skipped: 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRINTED: &str = "\
+running 2 tests
+test a ... ok
+
+successes:
+
+---- a stdout ----
+skip: no second, newer Nix
+
+test result: ok. 84 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.35s
+
+running 3 tests
+test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.05s
+";
+
+    #[test]
+    fn all_test_programs_are_added_up_and_a_skip_is_no_pass() {
+        let counts = of_cargo(PRINTED);
+        assert_eq!(counts.to_string(), "86 passed, 5 failed, 3 skipped");
+        assert_eq!(skips(PRINTED), ["no second, newer Nix"]);
+    }
+
+    #[test]
+    fn a_test_program_that_never_ended_counts_nothing() {
+        assert_eq!(
+            of_cargo("running 3 tests\ntest a ... ok\n"),
+            Counts::default()
+        );
+    }
+
+    #[test]
+    fn a_scripts_last_line_is_its_count() {
+        let counts = of_script("FAILED: a\nactivation: 61 checks passed, 2 failed\n").unwrap();
+        assert_eq!(counts.to_string(), "61 passed, 2 failed, 0 skipped");
+        assert_eq!(of_script("skipped: the activation test needs root"), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! Everything that the project can test on this machine, in parts.
+
+mod counts;
+mod parts;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::process::Command;
+use crate::report;
+use crate::setup;
+use crate::tools::nix::Nix;
+
+pub use counts::Counts;
+
+/// A part of the tests, by the word that chooses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Formatting of the Nix files.
+    Nixfmt,
+    Rustfmt,
+    Clippy,
+    /// The crates' unit and integration tests; they replay the module system's cases and run real Nix.
+    Crates,
+    /// The flake's checks that this machine can build.
+    Checks,
+    /// The rehearsal stage's activation, on a Debian guest with its real systemd.
+    Activation,
+}
+
+impl Part {
+    /// Cheap ones first, so that a slip is told at once.
+    pub const ALL: [Self; 6] = [
+        Self::Nixfmt,
+        Self::Rustfmt,
+        Self::Clippy,
+        Self::Crates,
+        Self::Checks,
+        Self::Activation,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nixfmt => "nixfmt",
+            Self::Rustfmt => "rustfmt",
+            Self::Clippy => "clippy",
+            Self::Crates => "crates",
+            Self::Checks => "checks",
+            Self::Activation => "activation",
+        }
+    }
+}
+
+/// What became of a part.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    pub counts: Counts,
+    pub skips: Vec<String>,
+    /// What is worth reading of a failure.
+    pub failure: Option<String>,
+    /// What a person should know besides.
+    pub notes: Vec<String>,
+    pub wall: Duration,
+}
+
+/// The parts with this word in their name; all of them without one.
+///
+/// # Errors
+/// Usage, naming the parts, if there is none.
+pub fn select(filter: Option<&str>) -> Result<Vec<Part>, Failure> {
+    let filter = filter.unwrap_or_default();
+    let parts: Vec<Part> = Part::ALL
+        .into_iter()
+        .filter(|part| part.name().contains(filter))
+        .collect();
+    if parts.is_empty() {
+        let names = Part::ALL.map(Part::name).join(", ");
+        return Err(
+            Failure::usage(format!("no part of the tests is called `{filter}`"))
+                .try_next(format!("one of {names}")),
+        );
+    }
+    Ok(parts)
+}
+
+/// What the tests run with.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    global: &'a Global,
+    root: &'a Path,
+    nix: Nix,
+    newer_nix: Option<Nix>,
+}
+
+impl<'a> Bench<'a> {
+    /// Provisions what the tests need.
+    ///
+    /// # Errors
+    /// Missing, if there is no Nix or no git and none can be installed.
+    pub async fn prepare(global: &'a Global, root: &'a Path) -> Result<Self> {
+        setup::git(global).await?;
+        let nix = setup::nix(global).await?;
+        // The tests that need it report that they are skipped.
+        let newer_nix = match setup::newer_nix(global).await {
+            Ok(nix) => Some(nix),
+            Err(error) => {
+                report::error(&error);
+                None
+            }
+        };
+        Ok(Self {
+            global,
+            root,
+            nix,
+            newer_nix,
+        })
+    }
+
+    /// Runs one part to its end. A failed test is an outcome, not an error.
+    ///
+    /// # Errors
+    /// If the part could not be run at all.
+    pub async fn run(&self, part: Part) -> Result<Outcome> {
+        let started = Instant::now();
+        let mut outcome = match part {
+            Part::Nixfmt => self.nixfmt().await?,
+            Part::Rustfmt => self.lint(crate::tools::cargo::RUSTFMT).await?,
+            Part::Clippy => self.lint(crate::tools::cargo::CLIPPY).await?,
+            Part::Crates => self.crates().await?,
+            Part::Checks => self.checks().await?,
+            Part::Activation => self.activation().await?,
+        };
+        outcome.wall = started.elapsed();
+        Ok(outcome)
+    }
+
+    /// The environment of tests that run Nix (docs/testing.md).
+    fn with_nix(&self, command: Command) -> Command {
+        let mut command = command.env("SLIPWAY_TEST_NIX", self.nix.program());
+        if let Some(newer) = &self.newer_nix {
+            command = command.env("SLIPWAY_TEST_NIX_NEWER", newer.program());
+        }
+        // Both versions use the store in the same way; the machine's own Nix has its own configuration.
+        if let Some(dir) = self.nix.conf_dir() {
+            command = command.env("NIX_CONF_DIR", dir);
+        }
+        let own = self.nix.program().parent().map(Path::to_owned);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        match std::env::join_paths(own.into_iter().chain(std::env::split_paths(&path))) {
+            Ok(path) => command.env("PATH", path),
+            // A folder with a colon in its name cannot be on PATH; the tests have SLIPWAY_TEST_NIX.
+            Err(_) => command,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_chooses_the_parts_that_have_it_in_their_name() {
+        assert_eq!(select(None).unwrap(), Part::ALL);
+        assert_eq!(select(Some("fmt")).unwrap(), [Part::Nixfmt, Part::Rustfmt]);
+        let failure = select(Some("zzz")).unwrap_err();
+        assert_eq!(
+            failure.next_step(),
+            Some("one of nixfmt, rustfmt, clippy, crates, checks, activation")
+        );
+    }
+}

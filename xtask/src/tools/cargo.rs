@@ -1,0 +1,135 @@
+//! cargo: its arguments, and what its tests print.
+
+use std::path::Path;
+
+use crate::process::Command;
+
+/// Builds a published program into `root`, with the dependencies that its authors locked.
+pub fn install(name: &str, version: &str, root: &Path, target: &Path) -> Command {
+    Command::new("cargo")
+        .args(["install", "--locked", "--root"])
+        .arg(root)
+        .args(["--version", version, name])
+        // What is compiled before an interrupt is there for the next run.
+        .env("CARGO_TARGET_DIR", target)
+}
+
+/// A judge of source files.
+#[derive(Debug, Clone, Copy)]
+pub struct Lint {
+    /// As rustup names its component.
+    pub name: &'static str,
+    pub program: &'static str,
+    args: &'static [&'static str],
+}
+
+pub const RUSTFMT: Lint = Lint {
+    name: "rustfmt",
+    program: "cargo-fmt",
+    args: &["fmt", "--all", "--check"],
+};
+pub const CLIPPY: Lint = Lint {
+    name: "clippy",
+    program: "cargo-clippy",
+    args: &[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--message-format=short",
+        "--",
+        "--deny",
+        "warnings",
+    ],
+};
+
+impl Lint {
+    pub fn command(&self) -> Command {
+        Command::new("cargo").args(self.args)
+    }
+}
+
+/// Every test of the workspace; what a passing one prints is shown too, since that is how skips are told.
+pub fn test() -> Command {
+    Command::new("cargo")
+        .args([
+            "test",
+            "--quiet",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ])
+        .args(["--", "--show-output"])
+        // A test run leaves no files behind; `cargo test` by hand writes new snapshots to look at.
+        .env("INSTA_UPDATE", "no")
+}
+
+/// What is worth reading of a failed `cargo test`: what the failed tests said, else why nothing ran.
+pub fn failures(stdout: &str, stderr_tail: &str) -> String {
+    const LINES: usize = 60;
+    let mut told = Vec::new();
+    let mut telling = false;
+    for line in stdout.lines() {
+        // Each program lists `failures:` twice, first with what they said, then by name; both end in a result.
+        match line {
+            "failures:" => telling = true,
+            _ if line.starts_with("test result: ") => telling = false,
+            _ => (),
+        }
+        if telling && !line.trim().is_empty() {
+            told.push(line);
+        }
+    }
+    if told.is_empty() {
+        return stderr_tail.to_owned();
+    }
+    let hidden = told.len().saturating_sub(LINES);
+    let mut text = told.split_off(hidden).join("\n");
+    if hidden > 0 {
+        text.insert_str(0, &format!("({hidden} lines more)\n"));
+    }
+    text
+}
+
+/// The crate of a line such as `   Compiling tokio v1.44.1`.
+pub fn compiling(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    line.strip_prefix("Compiling ")
+        .or_else(|| line.strip_prefix("Downloaded "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_built_as_its_authors_locked_it() {
+        let command = install("deploy-rs", "1.0.0", Path::new("/r"), Path::new("/t"));
+        assert_eq!(
+            command.line(),
+            "cargo install --locked --root /r --version 1.0.0 deploy-rs"
+        );
+    }
+
+    #[test]
+    fn failed_tests_are_told_and_passing_ones_are_not() {
+        let stdout = "successes:\n\n---- a stdout ----\nfine\n\nfailures:\n\n---- b stdout ----\nboom\n\nfailures:\n    b\n\n\
+                      test result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+        let told = "failures:\n---- b stdout ----\nboom\nfailures:\n    b";
+        assert_eq!(failures(stdout, "noise"), told);
+        assert_eq!(
+            failures("", "error: does not compile"),
+            "error: does not compile"
+        );
+    }
+
+    #[test]
+    fn the_crate_being_compiled_is_read_from_a_line() {
+        assert_eq!(
+            compiling("   Compiling tokio v1.44.1"),
+            Some("tokio v1.44.1")
+        );
+        assert_eq!(compiling("    Finished `release` profile"), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! Building, asking the store what is there, and keeping it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::path_info::PathInfo;
+use super::{config, path_info, stage_args, Nix};
+use crate::fleet::stage::Stage;
+use crate::fleet::store_path::StorePath;
+use crate::process::Command;
+
+impl Nix {
+    /// Builds derivations and links the results as `root`, `root-1` and so on, going on when one fails, with a log that
+    /// `log` reads.
+    pub fn build<'a>(
+        &self,
+        derivations: impl IntoIterator<Item = &'a StorePath>,
+        stage: Stage,
+        jobs: u32,
+        root: &Path,
+    ) -> Command {
+        self.command(["build", "--keep-going", "--log-format", "internal-json"])
+            // The plan (what will be built and fetched) is told from this level on.
+            .arg("--verbose")
+            .args(["--max-jobs", &jobs.to_string()])
+            // Two builds that need the same derivation look this often whether the other is done.
+            .args(["--option", "build-poll-interval", "1"])
+            .args(stage_args(stage))
+            .arg("--out-link")
+            .arg(root)
+            .args(derivations.into_iter().map(|path| format!("{path}^out")))
+    }
+
+    /// What the store knows of these paths, with their closures' sizes; nothing of a path that is not there.
+    pub async fn closures(&self, paths: &[&StorePath]) -> Result<BTreeMap<StorePath, PathInfo>> {
+        self.path_info(&["--closure-size"], paths).await
+    }
+
+    /// Which of these paths are there.
+    pub async fn valid(&self, paths: &[&StorePath]) -> Result<BTreeSet<StorePath>> {
+        let infos = self.path_info(&[], paths).await?;
+        Ok(infos.into_keys().collect())
+    }
+
+    async fn path_info(
+        &self,
+        options: &[&str],
+        paths: &[&StorePath],
+    ) -> Result<BTreeMap<StorePath, PathInfo>> {
+        if paths.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let output = self
+            .question(["path-info", "--offline", "--json"])
+            .args(options)
+            .args(paths.iter().map(|path| path.as_str()))
+            .capture()
+            .await?;
+        // A path that is not there makes Nix exit 1, with the whole answer all the same.
+        path_info::parse(&output.stdout)
+            .with_context(|| format!("nix path-info {}: {}", output.status, output.last_lines(5)))
+    }
+
+    /// Keeps paths that are there from being collected, as long as the links `link`, `link-1` and so on exist.
+    pub async fn add_roots(&self, paths: &[&StorePath], link: &Path) -> Result<()> {
+        self.question(["build", "--offline", "--out-link"])
+            .arg(link)
+            .args(paths.iter().map(|path| path.as_str()))
+            .success()
+            .await?;
+        Ok(())
+    }
+
+    /// The systems that are built here or on a configured builder.
+    pub async fn systems(&self) -> Result<BTreeSet<String>> {
+        let output = self
+            .question(["config", "show", "--json"])
+            .success()
+            .await?;
+        config::systems(&output.stdout, |file| std::fs::read_to_string(file).ok())
+    }
+
+    /// How a person calls this Nix: by its name if that finds it.
+    pub fn words(&self) -> String {
+        let named = which::which("nix").ok();
+        if named.as_deref() == Some(self.program()) {
+            "nix".to_owned()
+        } else {
+            self.program().display().to_string()
+        }
+    }
+}

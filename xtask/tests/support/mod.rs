@@ -1,0 +1,85 @@
+//! What the integration tests share: the Nix they run with, the program under test, and how a test says that it lacks
+//! something (docs/testing.md).
+#![allow(dead_code)] // Each test program uses its own share of it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The root of this repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Says that this test, or a part of it, is not done; `cargo xtask test` counts these lines.
+pub fn skip(why: &str) {
+    println!("skip: {why}");
+}
+
+/// A Nix to test with.
+#[derive(Debug, Clone)]
+pub struct Nix {
+    pub program: PathBuf,
+    /// `2.26.3`
+    pub version: String,
+}
+
+impl Nix {
+    fn at(program: PathBuf) -> Self {
+        let output = Command::new(&program).arg("--version").output().unwrap();
+        assert!(output.status.success(), "{}: {output:?}", program.display());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let version = text.trim().rsplit(' ').next().unwrap().to_owned();
+        Self { program, version }
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["--extra-experimental-features", "nix-command flakes"]);
+        command
+    }
+}
+
+/// The Nix that `cargo xtask test` provisions, else the one on PATH; none is a skip.
+pub fn nix() -> Option<Nix> {
+    let provided = std::env::var_os("SLIPWAY_TEST_NIX").map(PathBuf::from);
+    let found = provided.or_else(|| which::which("nix").ok());
+    if found.is_none() {
+        skip("no Nix: neither SLIPWAY_TEST_NIX nor one on PATH");
+    }
+    found.map(Nix::at)
+}
+
+/// The newer Nix that `cargo xtask test` provisions; none is a skip.
+pub fn newer_nix() -> Option<Nix> {
+    let found = std::env::var_os("SLIPWAY_TEST_NIX_NEWER").map(PathBuf::from);
+    if found.is_none() {
+        skip("no second, newer Nix: SLIPWAY_TEST_NIX_NEWER is not set");
+    }
+    found.map(Nix::at)
+}
+
+/// Both, for what reads Nix's output.
+pub fn all_nixes() -> Vec<Nix> {
+    nix().into_iter().chain(newer_nix()).collect()
+}
+
+/// xtask as it was just built, with a cache of its own and with nothing of the caller's wishes.
+pub fn xtask(cache: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.env("SLIPWAY_CACHE", cache);
+    for wish in ["SLIPWAY_FLAKE", "CI", "GITHUB_STEP_SUMMARY"] {
+        command.env_remove(wish);
+    }
+    command
+}
+
+/// Exit code, stdout and stderr in one text, for snapshots.
+pub fn transcript(output: &Output) -> String {
+    let code = output
+        .status
+        .code()
+        .map_or_else(|| "signal".to_owned(), |code| code.to_string());
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    format!("exit {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
+}
