@@ -55,9 +55,8 @@ pub(crate) fn measure(harness: &Harness, image: &Image, wanted: Wanted) -> Resul
         Some(measured) => measured,
         None => {
             let measured = probe(harness, image, wanted)?;
-            let text = serde_json::to_vec(&measured).map_err(|e| {
-                Error::new(ErrorKind::Io, format!("cannot write the speed: {e}"))
-            })?;
+            let text = serde_json::to_vec(&measured)
+                .map_err(|e| Error::new(ErrorKind::Io, format!("cannot write the speed: {e}")))?;
             cache::write(&file, &text)?;
             measured
         }
@@ -86,9 +85,10 @@ fn probe(harness: &Harness, image: &Image, wanted: Wanted) -> Result<Measured> {
                     .context("KVM does not work here")
                     .try_next("use TCG, which works everywhere and is slower"))
             }
-            Err(error) => harness
-                .progress()
-                .say("accelerator", &format!("no KVM, going on with TCG: {error}")),
+            Err(error) => harness.progress().say(
+                "accelerator",
+                &format!("no KVM, going on with TCG: {error}"),
+            ),
         }
     }
     let seconds = boot(harness, image, Accelerator::Tcg, TCG_LIMIT)

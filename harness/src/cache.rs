@@ -92,7 +92,10 @@ impl Cache {
             if started.elapsed() > within {
                 return Err(Error::new(
                     ErrorKind::TimedOut,
-                    format!("no place of {count} for a {name} got free within {} s", within.as_secs()),
+                    format!(
+                        "no place of {count} for a {name} got free within {} s",
+                        within.as_secs()
+                    ),
                 )
                 .try_next("look for other runs that hang on this machine"));
             }

@@ -137,8 +137,12 @@ mod tests {
         cache::write(&path.join("complete"), b"").unwrap();
         cache::write(&path.join("data"), &[1u8; 100_000]).unwrap();
         cache::touch(&path).unwrap();
-        let used = fs::File::options().write(true).open(path.join("used")).unwrap();
-        used.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        let used = fs::File::options()
+            .write(true)
+            .open(path.join("used"))
+            .unwrap();
+        used.set_modified(SystemTime::now() - Duration::from_secs(age))
+            .unwrap();
         path
     }
 
@@ -152,7 +156,7 @@ mod tests {
         let _in_use = cache.share("images-used").unwrap();
         let limit = bytes_of(dir.path()) - 50_000;
         let done = collect(&cache, limit).unwrap();
-        assert_eq!(done.removed, [old.clone()]);
+        assert_eq!(done.removed, std::slice::from_ref(&old));
         assert!(used.exists() && new.exists() && !old.exists());
         assert!(done.left <= limit && done.freed >= 100_000);
     }

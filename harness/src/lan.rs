@@ -34,9 +34,9 @@ impl Run {
         cache::create_dir(&dir)?;
         let mut places = BTreeMap::new();
         for (member, address) in members {
-            let is_address = address
-                .split_once('/')
-                .is_some_and(|(ip, bits)| ip.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok());
+            let is_address = address.split_once('/').is_some_and(|(ip, bits)| {
+                ip.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok()
+            });
             if !is_address {
                 return Err(Error::new(
                     ErrorKind::State,
@@ -44,7 +44,10 @@ impl Run {
                 )
                 .try_next("write it as 192.168.0.31/24"));
             }
-            if places.insert((*member).to_owned(), (*address).to_owned()).is_some() {
+            if places
+                .insert((*member).to_owned(), (*address).to_owned())
+                .is_some()
+            {
                 return Err(Error::new(
                     ErrorKind::State,
                     format!("two machines of network {name} have the name {member}"),
@@ -105,7 +108,11 @@ impl Lan {
     /// Opens the machine's port and gives its MAC there: a function of its name, so that runs are alike.
     pub(crate) fn join(&self, machine: &str) -> Result<String> {
         self.address(machine)?;
-        let mut plugged = self.0.plugged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plugged = self
+            .0
+            .plugged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if plugged.insert(machine.to_owned()) {
             self.0.switch.add_port(machine, &self.socket(machine))?;
         }
@@ -113,7 +120,11 @@ impl Lan {
     }
 
     pub(crate) fn leave(&self, machine: &str) {
-        let mut plugged = self.0.plugged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plugged = self
+            .0
+            .plugged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if plugged.remove(machine) {
             self.0.switch.remove_port(machine);
         }

@@ -31,9 +31,9 @@ impl Patience {
 
     /// What is left, in host time; zero when it is over.
     pub fn left(&self) -> Duration {
-        let starved = self
-            .starved
-            .map_or(Duration::ZERO, |(pid, before)| waited(pid).saturating_sub(before));
+        let starved = self.starved.map_or(Duration::ZERO, |(pid, before)| {
+            waited(pid).saturating_sub(before)
+        });
         let budget = (self.budget + starved).min(self.limit);
         budget.saturating_sub(self.started.elapsed())
     }

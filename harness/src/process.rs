@@ -231,9 +231,9 @@ impl Guarded {
     }
 
     fn wait(&mut self) -> Result<ExitStatus> {
-        self.child.wait().map_err(|e| {
-            Error::new(ErrorKind::Io, format!("cannot wait for a program: {e}"))
-        })
+        self.child
+            .wait()
+            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot wait for a program: {e}")))
     }
 }
 
@@ -286,7 +286,10 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert!(started.elapsed() < Duration::from_secs(10));
         let left = Command::new("/bin/sh")
-            .args(["-c", "grep -lz '^61.7$' /proc/[0-9]*/cmdline 2>/dev/null | grep -v self | wc -l"])
+            .args([
+                "-c",
+                "grep -lz '^61.7$' /proc/[0-9]*/cmdline 2>/dev/null | grep -v self | wc -l",
+            ])
             .capture(LONG)
             .unwrap();
         assert_eq!(left.text(), "0");

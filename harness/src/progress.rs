@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+type Report = dyn Fn(&str, &str) + Send + Sync;
+
 /// Called with the object (`image`, a machine's name) and the step it is at, from any thread.
 #[derive(Clone)]
-pub struct Progress(Arc<dyn Fn(&str, &str) + Send + Sync>);
+pub struct Progress(Arc<Report>);
 
 impl Progress {
     pub fn new(report: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {

@@ -50,7 +50,10 @@ impl Run {
         let collecting = harness.cache().share("gc")?;
         let dir = temporary(&runs, &format!("{name}-"))?;
         let alive = cache::try_lock_file(&dir.path().join("alive"))?.ok_or_else(|| {
-            Error::new(ErrorKind::State, format!("{} is somebody else's", dir.path().display()))
+            Error::new(
+                ErrorKind::State,
+                format!("{} is somebody else's", dir.path().display()),
+            )
         })?;
         drop(collecting);
         let sockets = temporary(&std::env::temp_dir(), "harness-")?;

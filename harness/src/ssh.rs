@@ -62,7 +62,9 @@ impl Identity {
         generate(tools, &dir.join("key"))?;
         Ok(Self {
             dir: dir.to_owned(),
-            public_key: cache::read_text(&dir.join("key.pub"))?.trim_end().to_owned(),
+            public_key: cache::read_text(&dir.join("key.pub"))?
+                .trim_end()
+                .to_owned(),
             hosts: Mutex::new(BTreeMap::new()),
         })
     }
@@ -82,7 +84,10 @@ impl Identity {
             .map(|(name, host)| format!("{name} {}\n", host.host_key))
             .collect();
         // By rename: another thread's ssh reads them at any moment.
-        for (file, text) in [("known_hosts", known), ("ssh_config", config(&self.dir, &hosts))] {
+        for (file, text) in [
+            ("known_hosts", known),
+            ("ssh_config", config(&self.dir, &hosts)),
+        ] {
             let fresh = self.dir.join(format!("{file}.new"));
             cache::write(&fresh, text.as_bytes())?;
             std::fs::rename(&fresh, self.dir.join(file))

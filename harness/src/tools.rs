@@ -172,7 +172,9 @@ mod tests {
         let old = script(dir.path(), "echo QEMU emulator version 7.2.9");
         let error = at_least(&old, "--version", "qemu-system-x86", OLDEST_QEMU).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ToolTooOld);
-        assert!(error.to_string().contains("is version 7.2, and 9.0 is needed"));
+        assert!(error
+            .to_string()
+            .contains("is version 7.2, and 9.0 is needed"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Each fault is seen to do what it says, and to be gone when it is taken back.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that unwraps fails where it should.
 
 mod common;
 
@@ -46,14 +47,21 @@ fn a_slow_cable_is_slow_and_a_lossy_one_loses() {
     ok(machine.control_cable(Condition::slow(Duration::from_millis(700), None)));
     // The banner needs two round trips at least, connecting included.
     let slow = round_trip();
-    assert!(slow > before + Duration::from_millis(1400), "{before:?} {slow:?}");
+    assert!(
+        slow > before + Duration::from_millis(1400),
+        "{before:?} {slow:?}"
+    );
 
     // 100 KiB at 20 KiB a second.
     ok(machine.control_cable(Condition::slow(Duration::ZERO, Some(20 << 10))));
     let started = Instant::now();
     let output = ok(machine.ssh("root", "head -c 102400 /dev/urandom", LONG));
     assert_eq!(output.stdout.len(), 102_400);
-    assert!(started.elapsed() > Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() > Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
 
     ok(machine.control_cable(Condition::lossy(0.5)));
     let lost = ok(machine.shell("ping -c 20 -i 0.2 -W 1 10.0.2.2 | grep -o '[0-9]*% packet loss'"));
@@ -86,10 +94,17 @@ fn machines_reach_each_other_by_name_until_a_cable_is_cut() {
     assert!(ok(web.shell("ping -c 1 cache")).contains("192.168.0.20"));
     ok(lan.cable("cache", Condition::cut()));
     assert!(!ping(&web, "cache"));
-    assert!(ssh_answers(&cache, LONG), "the control network is another one");
+    assert!(
+        ssh_answers(&cache, LONG),
+        "the control network is another one"
+    );
     ok(lan.cable("cache", Condition::slow(Duration::from_millis(150), None)));
-    let times = ok(web.shell("ping -c 3 cache | sed -n 's/.*time=\\([0-9]*\\).*/\\1/p' | tail -n 1"));
-    assert!(times.parse::<u32>().unwrap() >= 300, "{times} ms there and back");
+    let times =
+        ok(web.shell("ping -c 3 cache | sed -n 's/.*time=\\([0-9]*\\).*/\\1/p' | tail -n 1"));
+    assert!(
+        times.parse::<u32>().unwrap() >= 300,
+        "{times} ms there and back"
+    );
     ok(lan.cable("cache", Condition::default()));
     // Name, address and network are there again after a reboot, with the machine's own MAC.
     let mac = ok(cache.shell("cat /sys/class/net/eth1/address"));
@@ -113,7 +128,10 @@ fn a_full_disk_is_full_to_the_last_byte_and_a_read_only_one_refuses() {
 
     ok(machine.make_read_only());
     let error = machine.shell(write).unwrap_err();
-    assert!(error.to_string().contains("Read-only file system"), "{error}");
+    assert!(
+        error.to_string().contains("Read-only file system"),
+        "{error}"
+    );
     ok(machine.make_writable());
     ok(machine.shell(write));
 
@@ -125,7 +143,10 @@ fn a_full_disk_is_full_to_the_last_byte_and_a_read_only_one_refuses() {
     let fast = timed();
     ok(machine.slow_disk(Some(1 << 20)));
     let slow = timed();
-    assert!(slow > fast && slow > Duration::from_secs(2), "{fast:?} {slow:?}");
+    assert!(
+        slow > fast && slow > Duration::from_secs(2),
+        "{fast:?} {slow:?}"
+    );
     ok(machine.slow_disk(None));
 }
 
@@ -141,11 +162,21 @@ fn clock_process_and_freeze() {
 
     let nginx = "systemctl show -p MainPID --value nginx.service";
     ok(machine.kill_process("nginx", "KILL"));
-    ok(machine.wait_until("nginx to be dead", LONG, || Ok(machine.shell(nginx)? == "0")));
-    let error = machine.kill_process("nothing-of-this-name", "TERM").unwrap_err();
-    assert!(error.to_string().starts_with("no process nothing-of-this-name to kill"));
+    ok(machine.wait_until(
+        "nginx to be dead",
+        LONG,
+        || Ok(machine.shell(nginx)? == "0"),
+    ));
+    let error = machine
+        .kill_process("nothing-of-this-name", "TERM")
+        .unwrap_err();
+    assert!(error
+        .to_string()
+        .starts_with("no process nothing-of-this-name to kill"));
 
-    ok(machine.shell("echo $$ >/run/x; (while :; do date +%s.%N >/run/beat; sleep 0.1; done) >/dev/null 2>&1 &"));
+    ok(machine.shell(
+        "echo $$ >/run/x; (while :; do date +%s.%N >/run/beat; sleep 0.1; done) >/dev/null 2>&1 &",
+    ));
     ok(machine.freeze());
     assert!(!machine.is_running());
     assert!(!ssh_answers(&machine, SHORT));

@@ -1,5 +1,6 @@
 //! Nothing is left behind, whatever ends the process that started the machines. A copy of this test program is that
 //! process: it starts a machine, says so, and waits to be ended.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that unwraps fails where it should.
 
 mod common;
 
@@ -21,7 +22,9 @@ fn victim() {
     };
     let Some(place) = place("victim") else { return };
     let machine = place.machine("victim");
-    let pid = machine.monitor("query-status", serde_json::json!({})).map(|_| ());
+    let pid = machine
+        .monitor("query-status", serde_json::json!({}))
+        .map(|_| ());
     pid.unwrap();
     println!("logs {}", place.run.logs().display());
     println!("config {}", place.run.ssh_config().display());
@@ -61,7 +64,10 @@ fn start(how: &str) -> Victim {
     let sockets = PathBuf::from(std::fs::read_to_string(run.join("sockets")).unwrap());
     let pid = std::fs::read_to_string(run.join("machines/victim/pid"));
     // The copy that panics may be gone before this is read.
-    let qemu = pid.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let qemu = pid
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
     Victim {
         child,
         run,
@@ -86,7 +92,10 @@ fn nothing_left(mut victim: Victim) {
         if left == (false, false, false) {
             return;
         }
-        assert!(Instant::now() < deadline, "left behind (QEMU, run, sockets): {left:?}");
+        assert!(
+            Instant::now() < deadline,
+            "left behind (QEMU, run, sockets): {left:?}"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -127,7 +136,9 @@ fn after_a_panic() {
 
 #[test]
 fn after_the_last_handle_is_dropped() {
-    let Some(place) = place("dropped") else { return };
+    let Some(place) = place("dropped") else {
+        return;
+    };
     let machine = place.machine("dropped");
     let run = place.run.ssh_config().parent().map(PathBuf::from).unwrap();
     let pid = std::fs::read_to_string(run.join("machines/dropped/pid")).unwrap();

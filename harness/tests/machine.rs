@@ -1,4 +1,5 @@
 //! A machine's life: cold, rebooted, cut off, restored; what boots is what firmware and loader choose.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test that unwraps fails where it should.
 
 mod common;
 
@@ -17,7 +18,9 @@ fn measured(what: &str, since: Instant) {
 fn a_cold_boot_goes_through_firmware_and_loader_and_so_does_a_reboot() {
     let Some(place) = place("cold") else { return };
     let started = Instant::now();
-    let machine = ok(place.run.start(&place.image, Spec::new("cold"), Origin::Cold));
+    let machine = ok(place
+        .run
+        .start(&place.image, Spec::new("cold"), Origin::Cold));
     measured("cold boot with firmware, to ssh", started);
     assert_eq!(ok(machine.shell("hostname")), "cold");
     assert_eq!(ok(machine.shell("systemctl --failed --no-legend")), "");
@@ -26,7 +29,10 @@ fn a_cold_boot_goes_through_firmware_and_loader_and_so_does_a_reboot() {
     let rebooting = Instant::now();
     ok(machine.reboot());
     measured("reboot through firmware, to ssh", rebooting);
-    assert_ne!(ok(machine.shell("cat /proc/sys/kernel/random/boot_id")), first);
+    assert_ne!(
+        ok(machine.shell("cat /proc/sys/kernel/random/boot_id")),
+        first
+    );
     assert_eq!(ok(machine.shell("hostname")), "cold");
     assert_eq!(machine.port(22), port);
     assert!(ok(machine.shell("bootctl status")).contains("systemd-boot"));
@@ -49,7 +55,10 @@ fn without_firmware_a_machine_is_up_sooner() {
     let started = Instant::now();
     let machine = ok(place.run.start(&place.image, spec, Origin::Cold));
     measured("cold boot without firmware, to ssh", started);
-    assert_eq!(ok(machine.shell("test -d /sys/firmware/efi || echo none")), "none");
+    assert_eq!(
+        ok(machine.shell("test -d /sys/firmware/efi || echo none")),
+        "none"
+    );
 }
 
 #[test]
@@ -70,7 +79,11 @@ fn copies_of_a_snapshot_are_machines_of_their_own() {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
             .as_secs() as i64;
-        assert!((theirs - ours).abs() < 5, "clock is {} s off", theirs - ours);
+        assert!(
+            (theirs - ours).abs() < 5,
+            "clock is {} s off",
+            theirs - ours
+        );
         let resident = machine.resident_bytes().unwrap_or(0) >> 20;
         eprintln!("measured: resident after restore: {resident} MiB");
         assert!(resident < 700);
@@ -97,7 +110,9 @@ fn four_machines_are_restored_at_once() {
 
 #[test]
 fn the_boot_default_and_a_one_shot_entry_hold_over_a_power_cut() {
-    let Some(place) = place("entries") else { return };
+    let Some(place) = place("entries") else {
+        return;
+    };
     let machine = place.machine("entries");
     ok(machine.shell(
         "sed 's/^options/& harness.other/' /boot/loader/entries/debian.conf >/boot/loader/entries/other.conf; \
@@ -107,9 +122,16 @@ fn the_boot_default_and_a_one_shot_entry_hold_over_a_power_cut() {
     assert_eq!(ok(machine.shell(other)), "0");
     ok(machine.power_cut());
     ok(machine.power_on());
-    assert_eq!(ok(machine.shell(other)), "1", "the one-shot entry boots once");
+    assert_eq!(
+        ok(machine.shell(other)),
+        "1",
+        "the one-shot entry boots once"
+    );
     // The machine keeps name, keys and time over the power cut.
-    assert_eq!(ok(machine.ssh("root", "hostname", Duration::from_secs(20))).text(), "entries");
+    assert_eq!(
+        ok(machine.ssh("root", "hostname", Duration::from_secs(20))).text(),
+        "entries"
+    );
     ok(machine.reboot());
     assert_eq!(ok(machine.shell(other)), "0", "and only once");
 }

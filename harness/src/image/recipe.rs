@@ -121,14 +121,22 @@ impl Recipe {
         for file in super::guest::FILES
             .iter()
             .map(|(path, mode, text)| (*path, *mode, text.as_bytes()))
-            .chain(files.iter().map(|f| (f.path.as_str(), f.mode, &f.content[..])))
+            .chain(
+                files
+                    .iter()
+                    .map(|f| (f.path.as_str(), f.mode, &f.content[..])),
+            )
         {
             add(file.0, &file.1.to_be_bytes());
             add("content", file.2);
         }
         add("finish", super::guest::FINISH.as_bytes());
         let digest = hash.finalize();
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        digest
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }
 
@@ -157,11 +165,26 @@ mod tests {
             Recipe::debian_13().file("/etc/a", 0o600, "a"),
             Recipe::debian_13().file("/etc/a", 0o644, "b"),
             base.clone().packages(["nginx-light"]),
-            Recipe { disk_mib: 2048, ..base.clone() },
-            Recipe { suite: "sid".to_owned(), ..base.clone() },
-            Recipe { enable: vec!["nginx.service".to_owned()], ..base.clone() },
-            Recipe { disable: vec!["nginx.service".to_owned()], ..base.clone() },
-            Recipe { debian_initramfs: true, ..base.clone() },
+            Recipe {
+                disk_mib: 2048,
+                ..base.clone()
+            },
+            Recipe {
+                suite: "sid".to_owned(),
+                ..base.clone()
+            },
+            Recipe {
+                enable: vec!["nginx.service".to_owned()],
+                ..base.clone()
+            },
+            Recipe {
+                disable: vec!["nginx.service".to_owned()],
+                ..base.clone()
+            },
+            Recipe {
+                debian_initramfs: true,
+                ..base.clone()
+            },
         ];
         let mut hashes: Vec<String> = variants.iter().map(Recipe::hash).collect();
         hashes.push(base.hash());

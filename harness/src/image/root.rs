@@ -39,12 +39,7 @@ impl Root {
     }
 }
 
-pub(super) fn build(
-    tools: &Tools,
-    recipe: &Recipe,
-    packages: &Path,
-    made: &Path,
-) -> Result<Root> {
+pub(super) fn build(tools: &Tools, recipe: &Recipe, packages: &Path, made: &Path) -> Result<Root> {
     let scratch = made.join("root");
     let temporary = scratch.join("tmp");
     cache::create_dir(&temporary)?;
@@ -93,8 +88,11 @@ fn failure(code: i32, log: &str, made: &Path) -> Error {
         .try_next("free some space, or use a cache on another file system");
     }
     if log.contains(BROKE_OFF) {
-        return Error::new(ErrorKind::Download, format!("a package did not arrive{causes}"))
-            .try_next("run again: what did arrive is kept");
+        return Error::new(
+            ErrorKind::Download,
+            format!("a package did not arrive{causes}"),
+        )
+        .try_next("run again: what did arrive is kept");
     }
     Error::new(
         ErrorKind::ImageBuild,
@@ -129,15 +127,29 @@ fn arguments(recipe: &Recipe, packages: &Path, scratch: &Path) -> Vec<String> {
         "--format=tar".to_owned(),
         "--skip=download/empty,essential/unlink".to_owned(),
         format!("--include={}", recipe.all_packages().join(",")),
-        hook("setup", "mkdir -p \"$1/var/cache/apt/archives/partial\"".to_owned()),
-        hook("setup", format!("sync-in {} /var/cache/apt/archives", path(packages))),
-        hook("setup", FETCH.to_owned()),
-        hook("setup", format!("sync-out /var/cache/apt/archives {}", path(packages))),
         hook(
             "setup",
-            format!("if [ -e \"$1/harness-download-failed\" ]; then echo '{BROKE_OFF}' >&2; exit 1; fi"),
+            "mkdir -p \"$1/var/cache/apt/archives/partial\"".to_owned(),
         ),
-        hook("customize", format!("tar-in {} /", path(&scratch.join("files.tar")))),
+        hook(
+            "setup",
+            format!("sync-in {} /var/cache/apt/archives", path(packages)),
+        ),
+        hook("setup", FETCH.to_owned()),
+        hook(
+            "setup",
+            format!("sync-out /var/cache/apt/archives {}", path(packages)),
+        ),
+        hook(
+            "setup",
+            format!(
+                "if [ -e \"$1/harness-download-failed\" ]; then echo '{BROKE_OFF}' >&2; exit 1; fi"
+            ),
+        ),
+        hook(
+            "customize",
+            format!("tar-in {} /", path(&scratch.join("files.tar"))),
+        ),
         hook(
             "customize",
             format!(
@@ -146,10 +158,14 @@ fn arguments(recipe: &Recipe, packages: &Path, scratch: &Path) -> Vec<String> {
                 quote(&recipe.enable.join(" "))
             ),
         ),
-        hook("customize", format!("copy-out /boot {}", path(&scratch.join("esp")))),
         hook(
             "customize",
-            "rm -rf \"$1\"/harness-finish \"$1\"/boot/* \"$1\"/var/cache/apt/archives/*.deb".to_owned(),
+            format!("copy-out /boot {}", path(&scratch.join("esp"))),
+        ),
+        hook(
+            "customize",
+            "rm -rf \"$1\"/harness-finish \"$1\"/boot/* \"$1\"/var/cache/apt/archives/*.deb"
+                .to_owned(),
         ),
         recipe.suite.clone(),
         scratch.join("root.tar").to_string_lossy().into_owned(),
@@ -168,7 +184,8 @@ mod tests {
 
     #[test]
     fn a_broken_download_is_told_from_a_broken_package() {
-        let log = format!("Err:7 http://mirror trixie/main sudo\nE: Unable to fetch\n{BROKE_OFF}\n");
+        let log =
+            format!("Err:7 http://mirror trixie/main sudo\nE: Unable to fetch\n{BROKE_OFF}\n");
         let error = failure(1, &log, Path::new("/made"));
         assert_eq!(error.kind(), ErrorKind::Download);
         assert!(error.to_string().contains("E: Unable to fetch"));
@@ -186,6 +203,8 @@ mod tests {
             ..Recipe::debian_13()
         };
         let arguments = arguments(&recipe, Path::new("/p"), Path::new("/s"));
-        assert!(arguments.iter().any(|a| a.ends_with(r"'' 'it'\''s.service'")));
+        assert!(arguments
+            .iter()
+            .any(|a| a.ends_with(r"'' 'it'\''s.service'")));
     }
 }

@@ -177,7 +177,11 @@ impl Machine {
             true => Ok(output.stdout),
             false => Err(Error::new(
                 ErrorKind::Command,
-                format!("cannot read {path} of {}: {}", self.name(), output.last_lines(1)),
+                format!(
+                    "cannot read {path} of {}: {}",
+                    self.name(),
+                    output.last_lines(1)
+                ),
             )),
         }
     }
@@ -192,7 +196,11 @@ impl Machine {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::Command,
-                format!("cannot write {path} of {}: {}", self.name(), output.last_lines(1)),
+                format!(
+                    "cannot write {path} of {}: {}",
+                    self.name(),
+                    output.last_lines(1)
+                ),
             )),
         }
     }

@@ -33,8 +33,11 @@ impl Machine {
             Nic::Lan => "nic-lan",
         };
         self.note(format!("{name}: cable {cable:?}").to_lowercase());
-        self.monitor("set_link", json!({ "name": name, "up": cable == Cable::In }))
-            .map(drop)
+        self.monitor(
+            "set_link",
+            json!({ "name": name, "up": cable == Cable::In }),
+        )
+        .map(drop)
     }
 
     /// Fills the file system that holds `path`, to the last byte.
@@ -66,23 +69,33 @@ impl Machine {
         self.note("disks read-only");
         self.shell("echo u >/proc/sysrq-trigger")?;
         // The kernel does it in the background.
-        self.wait_until("a read-only root", std::time::Duration::from_secs(20), || {
-            Ok(self.shell("grep -q '^/dev/vda2 / ext4 ro' /proc/mounts && echo yes || echo no")? == "yes")
-        })
+        self.wait_until(
+            "a read-only root",
+            std::time::Duration::from_secs(20),
+            || {
+                Ok(self
+                    .shell("grep -q '^/dev/vda2 / ext4 ro' /proc/mounts && echo yes || echo no")?
+                    == "yes")
+            },
+        )
     }
 
     /// Root and /boot become writable again.
     pub fn make_writable(&self) -> Result<()> {
         self.note("disks writable");
-        self.shell("mount -o remount,rw / && { ! mountpoint -q /boot || mount -o remount,rw /boot; }")
-            .map(drop)
+        self.shell(
+            "mount -o remount,rw / && { ! mountpoint -q /boot || mount -o remount,rw /boot; }",
+        )
+        .map(drop)
     }
 
     /// Moves the guest's clock by seconds, forward or (negative) back. The hardware clock stays.
     pub fn move_clock(&self, seconds: i64) -> Result<()> {
         self.note(format!("clock moved by {seconds} s"));
-        self.shell(&format!("date -s \"@$(($(date +%s) + {seconds}))\" >/dev/null"))
-            .map(drop)
+        self.shell(&format!(
+            "date -s \"@$(($(date +%s) + {seconds}))\" >/dev/null"
+        ))
+        .map(drop)
     }
 
     /// Sends a signal (`KILL`, `TERM`, …) to all processes of exactly this name.

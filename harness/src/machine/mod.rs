@@ -121,9 +121,7 @@ impl Run {
         let name = spec.name.clone();
         match origin {
             Origin::Cold => Machine::create(self, image, spec, None)?.first_boot(),
-            Origin::Snapshot { key, prepare } => {
-                snapshot::start(self, image, spec, key, prepare)
-            }
+            Origin::Snapshot { key, prepare } => snapshot::start(self, image, spec, key, prepare),
         }
         .map_err(|e| e.context(format!("cannot start machine {name}")))
     }
@@ -214,7 +212,8 @@ impl Machine {
 
     /// The last lines of the console, without escape sequences.
     pub fn console_tail(&self, lines: usize) -> String {
-        self.vm().map_or_else(|_| String::new(), |vm| vm.console_tail(lines))
+        self.vm()
+            .map_or_else(|_| String::new(), |vm| vm.console_tail(lines))
     }
 
     /// QEMU's events since its last start.
@@ -234,14 +233,17 @@ impl Machine {
     }
 
     /// One request to QEMU's monitor, for what this crate has no name for.
-    pub fn monitor(&self, command: &str, arguments: serde_json::Value) -> Result<serde_json::Value> {
+    pub fn monitor(
+        &self,
+        command: &str,
+        arguments: serde_json::Value,
+    ) -> Result<serde_json::Value> {
         self.vm()?.qmp.ask(command, arguments)
     }
 
     fn vm(&self) -> Result<Arc<Vm>> {
         lock(&self.0.vm).clone().ok_or_else(|| {
-            Error::new(ErrorKind::State, format!("{} is off", self.name()))
-                .try_next("power it on")
+            Error::new(ErrorKind::State, format!("{} is off", self.name())).try_next("power it on")
         })
     }
 
@@ -258,8 +260,11 @@ impl Machine {
             .collect();
         let initrd = match inner.spec.model.boot {
             Boot::DirectDebianInitramfs => inner.image.debian_initrd().ok_or_else(|| {
-                Error::new(ErrorKind::State, "the image has no initramfs of Debian's own")
-                    .try_next("set `debian_initramfs` in the recipe")
+                Error::new(
+                    ErrorKind::State,
+                    "the image has no initramfs of Debian's own",
+                )
+                .try_next("set `debian_initramfs` in the recipe")
             })?,
             Boot::Direct | Boot::Firmware => inner.image.initrd(),
         };

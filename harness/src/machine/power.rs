@@ -35,7 +35,10 @@ impl Machine {
 
     /// The same with another time-out for the boot, in guest time.
     pub fn power_on_within(&self, boot: Duration) -> Result<()> {
-        if lock(&self.0.vm).as_ref().is_some_and(|vm| vm.ended().is_none()) {
+        if lock(&self.0.vm)
+            .as_ref()
+            .is_some_and(|vm| vm.ended().is_none())
+        {
             return Err(Error::new(
                 ErrorKind::State,
                 format!("{} is on already", self.name()),
@@ -135,8 +138,7 @@ impl Machine {
 
     fn await_event(&self, mark: usize, names: &[&str], what: &str) -> Result<()> {
         let vm = self.vm()?;
-        let patience =
-            crate::patience::Patience::new(SHUTDOWN, self.0.speed.scale, Some(vm.pid));
+        let patience = crate::patience::Patience::new(SHUTDOWN, self.0.speed.scale, Some(vm.pid));
         loop {
             let slice = patience.left().min(Duration::from_millis(500));
             if vm.qmp.event_since(mark, names, slice).is_some() {

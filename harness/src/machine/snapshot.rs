@@ -60,7 +60,9 @@ pub(super) fn start(
     match Machine::create(run, image, spec.clone(), Some(kept))?.resume() {
         Ok(machine) => Ok(machine),
         // Not the snapshot's fault.
-        Err(error) if matches!(error.kind(), ErrorKind::PortTaken | ErrorKind::NoSpace) => Err(error),
+        Err(error) if matches!(error.kind(), ErrorKind::PortTaken | ErrorKind::NoSpace) => {
+            Err(error)
+        }
         Err(error) => {
             run.0.harness.progress().say(
                 &spec.name,
@@ -77,8 +79,11 @@ pub(super) fn start(
                         kind @ (ErrorKind::PortTaken | ErrorKind::NoSpace) => kind,
                         _ => ErrorKind::Snapshot,
                     };
-                    Error::new(kind, format!("a fresh snapshot does not come up either: {e}"))
-                        .try_next("start it cold")
+                    Error::new(
+                        kind,
+                        format!("a fresh snapshot does not come up either: {e}"),
+                    )
+                    .try_next("start it cold")
                 })
         }
     }
@@ -106,7 +111,11 @@ fn name_of(run: &Run, image: &Image, model: Model, key: &str) -> Result<String> 
         hash.update(format!("{}\n{part}", part.len()));
     }
     let digest = hash.finalize();
-    Ok(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Ok(digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn provide(
@@ -232,7 +241,10 @@ impl Machine {
     fn resume(self) -> Result<Self> {
         self.note("restore");
         let Some(state) = self.0._snapshot.as_ref().map(Snapshot::state) else {
-            return Err(Error::new(ErrorKind::Snapshot, "there is no snapshot to restore"));
+            return Err(Error::new(
+                ErrorKind::Snapshot,
+                "there is no snapshot to restore",
+            ));
         };
         let vm = self.launch(true)?;
         mapped_ram(&vm.qmp)?;

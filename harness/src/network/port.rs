@@ -44,7 +44,11 @@ impl Port {
     }
 
     pub fn unplug(&mut self, connection: u64) {
-        if self.plugged.as_ref().is_some_and(|(id, _)| *id == connection) {
+        if self
+            .plugged
+            .as_ref()
+            .is_some_and(|(id, _)| *id == connection)
+        {
             self.plugged = None;
         }
     }

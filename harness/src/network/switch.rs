@@ -93,8 +93,7 @@ impl Switch {
                 format!("two machines of one network have the name {name}"),
             ));
         }
-        let listener =
-            UnixListener::bind(socket).map_err(|e| Error::io("listen on", socket, e))?;
+        let listener = UnixListener::bind(socket).map_err(|e| Error::io("listen on", socket, e))?;
         sockets.insert(name.to_owned(), socket.to_owned());
         lock(&self.state).ports.insert(name.to_owned(), Port::new());
         let (state, closing, name) = (
@@ -222,7 +221,7 @@ mod tests {
     fn three() -> (tempfile::TempDir, Switch, Plug, Plug, Plug) {
         let dir = tempfile::tempdir().unwrap();
         let switch = Switch::new();
-        let mut plug = |name: &str| {
+        let plug = |name: &str| {
             let socket = dir.path().join(name);
             switch.add_port(name, &socket).unwrap();
             Plug(UnixStream::connect(socket).unwrap())

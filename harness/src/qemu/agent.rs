@@ -60,9 +60,9 @@ impl Agent {
         stdin: &[u8],
         within: Duration,
     ) -> Result<i64> {
-        let (program, arguments) = argv.split_first().ok_or_else(|| {
-            Error::new(ErrorKind::Command, "an empty command cannot be run")
-        })?;
+        let (program, arguments) = argv
+            .split_first()
+            .ok_or_else(|| Error::new(ErrorKind::Command, "an empty command cannot be run"))?;
         let env: Vec<String> = env.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let mut request = json!({
             "path": program,
@@ -74,9 +74,9 @@ impl Agent {
             request["env"] = json!(env);
         }
         let answer = self.ask("guest-exec", request, within)?;
-        answer["pid"].as_i64().ok_or_else(|| {
-            Error::new(ErrorKind::Refused, "the guest agent gave no process id")
-        })
+        answer["pid"]
+            .as_i64()
+            .ok_or_else(|| Error::new(ErrorKind::Refused, "the guest agent gave no process id"))
     }
 
     /// Asks once how a program is doing; the answer that it ended is given only once.
@@ -105,8 +105,7 @@ impl Agent {
 
 impl Link {
     fn connect(socket: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(socket)
-            .map_err(|e| Error::io("connect to", socket, e))?;
+        let stream = UnixStream::connect(socket).map_err(|e| Error::io("connect to", socket, e))?;
         Ok(Self {
             stream,
             buffer: Vec::new(),
@@ -228,7 +227,10 @@ fn status(answer: &Value) -> Result<Progress> {
         BASE64_STANDARD
             .decode(answer[field].as_str().unwrap_or_default())
             .map_err(|e| {
-                Error::new(ErrorKind::Refused, format!("the guest agent sent broken base64: {e}"))
+                Error::new(
+                    ErrorKind::Refused,
+                    format!("the guest agent sent broken base64: {e}"),
+                )
             })
     };
     // A signal is never a pass.
@@ -255,9 +257,16 @@ mod tests {
         let ended = status(&json!({"exited": true, "exitcode": 3, "out-data": "b2s="})).unwrap();
         assert_eq!(
             ended,
-            Progress::Ended { code: 3, stdout: b"ok".to_vec(), stderr: vec![] }
+            Progress::Ended {
+                code: 3,
+                stdout: b"ok".to_vec(),
+                stderr: vec![]
+            }
         );
-        assert_eq!(status(&json!({"exited": false})).unwrap(), Progress::Running);
+        assert_eq!(
+            status(&json!({"exited": false})).unwrap(),
+            Progress::Running
+        );
         let killed = status(&json!({"exited": true, "signal": 9})).unwrap();
         assert!(matches!(killed, Progress::Ended { code: 137, .. }));
         assert!(status(&json!({"exited": true, "exitcode": 0, "out-truncated": true})).is_err());

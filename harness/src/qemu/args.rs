@@ -128,7 +128,10 @@ pub(crate) fn arguments(launch: &Launch) -> Vec<OsString> {
             path(&launch.disk)
         ),
     );
-    args.pair("-device", "virtio-blk-pci,id=disk-device,drive=disk,bootindex=1");
+    args.pair(
+        "-device",
+        "virtio-blk-pci,id=disk-device,drive=disk,bootindex=1",
+    );
     network(&mut args, launch);
     control(&mut args, launch);
     // A panic is an event, not a reboot: the guest stands still until somebody looks.
@@ -145,7 +148,10 @@ fn boot(args: &mut Arguments, launch: &Launch) {
     match launch.model.boot {
         Boot::Firmware => {
             let code = path(&launch.tools.ovmf_code);
-            args.pair("-drive", format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"));
+            args.pair(
+                "-drive",
+                format!("if=pflash,unit=0,format=raw,readonly=on,file={code}"),
+            );
             let vars = path(&launch.vars);
             args.pair("-drive", format!("if=pflash,unit=1,format=raw,file={vars}"));
         }
@@ -169,12 +175,21 @@ fn network(args: &mut Arguments, launch: &Launch) {
     }
     args.pair("-netdev", user);
     let stream = |id: &str, file: &Path| {
-        format!("stream,id={id},server=off,addr.type=unix,addr.path={}", path(file))
+        format!(
+            "stream,id={id},server=off,addr.type=unix,addr.path={}",
+            path(file)
+        )
     };
-    args.pair("-netdev", stream("uplink", &launch.sockets.join(CABLE_UPLINK)));
+    args.pair(
+        "-netdev",
+        stream("uplink", &launch.sockets.join(CABLE_UPLINK)),
+    );
     args.pair("-netdev", "hubport,id=hub-user,hubid=0,netdev=user");
     args.pair("-netdev", "hubport,id=hub-uplink,hubid=0,netdev=uplink");
-    args.pair("-netdev", stream("control", &launch.sockets.join(CABLE_NIC)));
+    args.pair(
+        "-netdev",
+        stream("control", &launch.sockets.join(CABLE_NIC)),
+    );
     args.pair(
         "-device",
         format!("virtio-net-pci,id=nic-control,netdev=control,mac={CONTROL_MAC},romfile="),
@@ -213,10 +228,7 @@ fn control(args: &mut Arguments, launch: &Launch) {
     );
     args.pair("-serial", "chardev:console");
     args.pair("-pidfile", launch.pid_file.as_os_str());
-    args.pair(
-        "-qmp",
-        format!("unix:{},server=on,wait=off", socket(QMP)),
-    );
+    args.pair("-qmp", format!("unix:{},server=on,wait=off", socket(QMP)));
 }
 
 struct Arguments(Vec<OsString>);

@@ -61,7 +61,10 @@ impl Vm {
         };
         let pid = cache::read_text(&launch.pid_file)?;
         let pid = pid.trim().parse().map_err(|_| {
-            Error::new(ErrorKind::MachineDied, format!("QEMU wrote `{pid}` as its process id"))
+            Error::new(
+                ErrorKind::MachineDied,
+                format!("QEMU wrote `{pid}` as its process id"),
+            )
         })?;
         Ok(Self {
             name: launch.name.to_owned(),
@@ -214,15 +217,20 @@ fn start_failure(name: &str, code: i32, said: &str) -> Error {
             ErrorKind::PortTaken,
             format!("cannot start {name}: port {port} of 127.0.0.1 is taken"),
         )
-        .try_next(format!("another port, or end what listens there (ss -ltnp 'sport = :{port}')"));
+        .try_next(format!(
+            "another port, or end what listens there (ss -ltnp 'sport = :{port}')"
+        ));
     }
     if said.contains("No space left on device") {
         return Error::new(ErrorKind::NoSpace, format!("cannot start {name}: {cause}"))
             .try_next("free some space on the file system of the cache");
     }
     if matches!(code, 126 | 127) {
-        return Error::new(ErrorKind::ToolMissing, format!("cannot start {name}: {cause}"))
-            .try_next("install Debian's package qemu-system-x86");
+        return Error::new(
+            ErrorKind::ToolMissing,
+            format!("cannot start {name}: {cause}"),
+        )
+        .try_next("install Debian's package qemu-system-x86");
     }
     Error::new(
         ErrorKind::MachineDied,

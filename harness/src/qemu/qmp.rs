@@ -76,8 +76,7 @@ pub(crate) struct Qmp {
 
 impl Qmp {
     pub fn connect(socket: &Path) -> Result<Self> {
-        let stream =
-            UnixStream::connect(socket).map_err(|e| Error::io("connect to", socket, e))?;
+        let stream = UnixStream::connect(socket).map_err(|e| Error::io("connect to", socket, e))?;
         let reader = stream
             .try_clone()
             .map_err(|e| Error::io("connect to", socket, e))?;
@@ -138,7 +137,10 @@ impl Qmp {
             Err(RecvTimeoutError::Disconnected) => Err(gone()),
             Err(RecvTimeoutError::Timeout) => Err(Error::new(
                 ErrorKind::TimedOut,
-                format!("QEMU did not answer `{command}` within {} s", ANSWER.as_secs()),
+                format!(
+                    "QEMU did not answer `{command}` within {} s",
+                    ANSWER.as_secs()
+                ),
             )),
         }
     }
@@ -240,7 +242,9 @@ mod tests {
         assert_eq!(answer["status"], "paused");
         let event = qmp.event_since(0, &["SHUTDOWN"], Duration::from_secs(5));
         assert_eq!(event.unwrap().reason.as_deref(), Some("guest-shutdown"));
-        assert!(qmp.event_since(2, &["STOP"], Duration::from_millis(50)).is_none());
+        assert!(qmp
+            .event_since(2, &["STOP"], Duration::from_millis(50))
+            .is_none());
     }
 
     #[test]

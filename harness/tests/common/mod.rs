@@ -6,16 +6,15 @@ use harness::{Harness, Image, Options, Origin, Progress, Recipe, Run, Spec, Tool
 
 /// Where the tools are unpacked (docs/harness.md says how); `/` if Debian's packages are installed.
 pub fn tools() -> Tools {
-    let prefix = std::env::var_os("HARNESS_TOOLS").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+    let prefix =
+        std::env::var_os("HARNESS_TOOLS").map_or_else(|| PathBuf::from("/"), PathBuf::from);
     Tools::debian(&prefix)
 }
 
 /// `None` when this machine has not what guests need: a reported skip, and a failure where skips are not allowed.
 pub fn harness() -> Option<Harness> {
-    let cache = std::env::var_os("HARNESS_CACHE").map_or_else(
-        || std::env::temp_dir().join("harness-tests"),
-        PathBuf::from,
-    );
+    let cache = std::env::var_os("HARNESS_CACHE")
+        .map_or_else(|| std::env::temp_dir().join("harness-tests"), PathBuf::from);
     let opened = Harness::open(Options {
         tools: tools(),
         cache,
@@ -43,10 +42,10 @@ pub fn recipe() -> Recipe {
 
 /// Harness, image and run of one test.
 pub struct Place {
-    pub harness: Harness,
     pub image: Image,
     pub run: Run,
-    pub logs: tempfile::TempDir,
+    // Holds the folder of the logs.
+    _logs: tempfile::TempDir,
 }
 
 pub fn place(name: &str) -> Option<Place> {
@@ -55,10 +54,9 @@ pub fn place(name: &str) -> Option<Place> {
     let logs = tempfile::tempdir().unwrap();
     let run = ok(harness.run(name, logs.path()));
     Some(Place {
-        harness,
         image,
         run,
-        logs,
+        _logs: logs,
     })
 }
 
