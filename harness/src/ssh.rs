@@ -112,7 +112,7 @@ fn config(dir: &Path, hosts: &BTreeMap<String, Known>) -> String {
         text,
         "Host *\n  User root\n  IdentityFile \"{dir}/key\"\n  IdentitiesOnly yes\n  IdentityAgent none\n  \
          UserKnownHostsFile \"{dir}/known_hosts\"\n  GlobalKnownHostsFile /dev/null\n  \
-         StrictHostKeyChecking yes\n  BatchMode yes\n  LogLevel ERROR\n"
+         StrictHostKeyChecking yes\n  BatchMode yes\n  ConnectTimeout 15\n  LogLevel ERROR\n"
     );
     text
 }

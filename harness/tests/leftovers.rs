@@ -37,13 +37,17 @@ fn victim() {
 
 struct Victim {
     child: Child,
+    // The copy's logs; it cannot remove them itself.
+    _temporary: tempfile::TempDir,
     run: PathBuf,
     sockets: PathBuf,
     qemu: u32,
 }
 
 fn start(how: &str) -> Victim {
+    let temporary = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
+        .env("TMPDIR", temporary.path())
         .args(["--exact", "victim", "--nocapture", "--test-threads=1"])
         .env(VICTIM, how)
         .stdout(Stdio::piped())
@@ -70,6 +74,7 @@ fn start(how: &str) -> Victim {
         .unwrap_or(0);
     Victim {
         child,
+        _temporary: temporary,
         run,
         sockets,
         qemu,

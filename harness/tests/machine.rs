@@ -84,6 +84,10 @@ fn copies_of_a_snapshot_are_machines_of_their_own() {
             "clock is {} s off",
             theirs - ours
         );
+        // The journal goes on under the new machine id.
+        ok(machine.shell("logger -t test hello; journalctl --sync"));
+        let journal = ok(machine.shell("journalctl -q -b -t test -o cat"));
+        assert_eq!(journal, "hello");
         let resident = machine.resident_bytes().unwrap_or(0) >> 20;
         eprintln!("measured: resident after restore: {resident} MiB");
         assert!(resident < 700);
@@ -132,8 +136,11 @@ fn the_boot_default_and_a_one_shot_entry_hold_over_a_power_cut() {
         ok(machine.ssh("root", "hostname", Duration::from_secs(20))).text(),
         "entries"
     );
+    ok(machine.shell("logger -t test before; journalctl --sync"));
     ok(machine.reboot());
     assert_eq!(ok(machine.shell(other)), "0", "and only once");
+    let journal = ok(machine.shell("journalctl -q -b -1 -t test -o cat"));
+    assert_eq!(journal, "before", "the journal of the last boot is there");
 }
 
 #[test]
@@ -190,4 +197,27 @@ fn commands_run_as_whom_they_should_and_end_when_they_must() {
         Ok(text)
     });
     assert!(page.unwrap().contains("nginx"));
+}
+
+#[test]
+fn an_image_is_attached_while_the_machine_runs() {
+    let Some(place) = place("attach") else { return };
+    let machine = place.machine("attach");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("image");
+    std::fs::write(&file, vec![b'x'; 1 << 20]).unwrap();
+    let device = ok(machine.attach(&file, "closure-1"));
+    assert_eq!(device, "/dev/disk/by-id/virtio-closure-1");
+    assert_eq!(ok(machine.shell(&format!("head -c 3 {device}"))), "xxx");
+    assert!(
+        machine.shell(&format!("echo y >{device}")).is_err(),
+        "it is read-only"
+    );
+    assert!(
+        machine.attach(&file, "closure-1").is_err(),
+        "a serial is used once"
+    );
+    assert!(machine
+        .attach(&dir.path().join("none"), "closure-2")
+        .is_err());
 }

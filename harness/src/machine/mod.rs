@@ -1,6 +1,7 @@
 //! A machine: started cold or from a snapshot, asked over the agent or ssh, broken and mended.
 //! Handles are cheap to clone and may be used from several threads at once.
 
+mod attach;
 mod exec;
 mod fault;
 mod identity;
