@@ -17,7 +17,7 @@ use crate::qemu::Accelerator;
 const PASSED: &str = "harness-probe-passed";
 
 /// Seconds that the probe takes under TCG on the machine that the time-outs were chosen on, idle.
-const REFERENCE: f64 = 4.5;
+const REFERENCE: f64 = 3.0;
 
 /// A KVM guest needs one second; one that is broken hangs.
 const KVM_LIMIT: Duration = Duration::from_secs(8);

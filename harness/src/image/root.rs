@@ -94,6 +94,13 @@ fn failure(code: i32, log: &str, made: &Path) -> Error {
         )
         .try_next("run again: what did arrive is kept");
     }
+    if log.contains("/etc/subuid") || log.contains("newuidmap") {
+        return Error::new(
+            ErrorKind::ImageBuild,
+            format!("without root, ranges of user ids are needed{causes}"),
+        )
+        .try_next("apt install uidmap, and usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER");
+    }
     Error::new(
         ErrorKind::ImageBuild,
         format!("mmdebstrap exited {code}{causes}"),
@@ -192,6 +199,8 @@ mod tests {
         let error = failure(1, "E: setup failed", Path::new("/made"));
         assert_eq!(error.kind(), ErrorKind::ImageBuild);
         assert!(error.next_step().unwrap().contains("/made/mmdebstrap.log"));
+        let error = failure(1, "E: failed to parse /etc/subuid", Path::new("/made"));
+        assert!(error.next_step().unwrap().contains("uidmap"));
         let error = failure(1, "tar: No space left on device", Path::new("/made"));
         assert_eq!(error.kind(), ErrorKind::NoSpace);
     }

@@ -49,7 +49,9 @@ find /boot -mindepth 1 -delete
 cp -r "$esp/." /boot/
 rm -rf "$ramfs" "$esp"
 
-printf '/dev/vda2 / ext4 rw,noatime 0 0\n/dev/vda1 /boot vfat umask=0077 0 0\n' >/etc/fstab
+# The initramfs mounts / writable; /boot has a unit of its own. An entry here would hold up everything until udev has
+# seen the disks.
+printf '# / is mounted by the initramfs, /boot by boot.mount\n' >/etc/fstab
 printf 'localhost\n' >/etc/hostname
 printf '127.0.0.1 localhost\n' >/etc/hosts
 # The first boot of a machine without an id presets every unit, which takes seconds; each machine gets its own later.
@@ -66,7 +68,7 @@ done
 mkdir -p /etc/systemd/system-generators
 ln -sf /dev/null /etc/systemd/system-generators/systemd-ssh-generator
 systemctl set-default multi-user.target
-systemctl enable ssh.service harness-network.service
+systemctl enable ssh.service harness-network.service boot.mount
 for unit in $1; do systemctl disable "$unit"; done
 for unit in $2; do systemctl enable "$unit"; done
 

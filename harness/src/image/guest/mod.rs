@@ -20,6 +20,11 @@ pub(super) const FILES: &[(&str, u32, &str)] = &[
     ("/usr/lib/harness/network", 0o755, include_str!("network")),
     ("/usr/lib/harness/identify", 0o755, include_str!("identify")),
     (
+        "/etc/systemd/system/boot.mount",
+        0o644,
+        include_str!("boot.mount"),
+    ),
+    (
         "/etc/systemd/system/harness-network.service",
         0o644,
         include_str!("harness-network.service"),
