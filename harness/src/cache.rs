@@ -163,6 +163,18 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         .map_err(|e| Error::io("write", to, e))
 }
 
+/// What is in a folder, sorted.
+pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>> {
+    let list = || -> std::io::Result<Vec<PathBuf>> {
+        let mut paths = fs::read_dir(dir)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        paths.sort();
+        Ok(paths)
+    };
+    list().map_err(|e| Error::io("read", dir, e))
+}
+
 /// Removes a folder with what is in it; one that is not there is fine.
 pub(crate) fn remove(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {

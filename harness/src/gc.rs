@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::cache::{self, Cache, Shelf};
+use crate::cache::{self, children, Cache, Shelf};
 use crate::error::{Error, Result};
 
 /// What a collection did.
@@ -101,17 +101,6 @@ fn entry(shelf: Shelf, path: PathBuf) -> Result<Entry> {
         used,
         path,
     })
-}
-
-fn children(dir: &Path) -> Result<Vec<PathBuf>> {
-    let list = || -> std::io::Result<Vec<PathBuf>> {
-        let mut paths = fs::read_dir(dir)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<std::io::Result<Vec<_>>>()?;
-        paths.sort();
-        Ok(paths)
-    };
-    list().map_err(|e| Error::io("read", dir, e))
 }
 
 /// On the disk, holes not counted; what vanishes meanwhile counts nothing.

@@ -12,6 +12,7 @@ use crate::image::{self, Image, Recipe};
 use crate::progress::Progress;
 use crate::qemu::Accelerator;
 use crate::run::Run;
+use crate::runs::{self, LivingRun};
 use crate::tools::Tools;
 
 /// More boots at a time than this take longer together than one after the other (measured on two CPUs under TCG).
@@ -66,6 +67,11 @@ impl Harness {
     /// A place for machines. Logs go to `logs` and stay there.
     pub fn run(&self, name: &str, logs: &Path) -> Result<Run> {
         Run::create(self, name, logs)
+    }
+
+    /// The runs of this cache that are alive, those of other processes included.
+    pub fn living_runs(&self) -> Result<Vec<LivingRun>> {
+        runs::living(self.cache())
     }
 
     /// Removes what dead runs left, then the longest unused snapshots and images until the cache has at most

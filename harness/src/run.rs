@@ -10,6 +10,7 @@ use crate::cache::{self, Lock, Shelf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Harness;
 use crate::process::{Command, Guarded};
+use crate::runs;
 use crate::ssh::Identity;
 use crate::transcript::Transcript;
 
@@ -74,6 +75,7 @@ impl Run {
             .gentle()
             .start_quiet()?;
         cache::create_dir(logs)?;
+        runs::announce(dir.path(), name, logs)?;
         let identity = Identity::create(harness.tools(), dir.path())?;
         let transcript = Transcript::create(&logs.join("transcript.txt"))?;
         transcript.note("run", format!("{name} begins"));

@@ -154,3 +154,21 @@ fn after_the_last_handle_is_dropped() {
     drop(place);
     assert!(!run.exists());
 }
+
+#[test]
+fn a_run_of_another_process_is_listed_and_stopped() {
+    let Some(harness) = common::harness() else {
+        return;
+    };
+    let victim = start("wait");
+    let ours = |run: &harness::LivingRun| run.ssh_config.starts_with(&victim.run);
+    let runs = common::ok(harness.living_runs());
+    let run = runs.iter().find(|run| ours(run)).expect("it is alive");
+    assert_eq!(
+        (run.name.as_str(), &run.machines[..]),
+        ("victim", &["victim".to_owned()][..])
+    );
+    assert_eq!(run.owner, victim.child.id().cast_signed());
+    common::ok(run.stop());
+    nothing_left(victim);
+}
