@@ -242,6 +242,9 @@ pub struct BenchBuildAll {
     /// Hosts in a generated fleet
     #[arg(long, value_delimiter = ',', default_values_t = [5, 50, 200])]
     pub sizes: Vec<u16>,
+    /// Hosts in the fleet whose hosts each cost a second to evaluate; 0 leaves it out
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub heavy: u16,
     /// Runs of each measurement; the median is reported
     #[arg(long, default_value_t = 3)]
     pub runs: u16,

@@ -1,6 +1,7 @@
 //! Parses the command line, runs one command, and maps its error to an exit code.
 
 mod add_host;
+mod bench;
 mod build;
 mod cache_dir;
 mod check;

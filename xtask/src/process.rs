@@ -3,7 +3,7 @@
 
 pub mod usage;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -19,19 +19,19 @@ use tokio::signal::unix::{signal, SignalKind};
 
 use crate::failure::Failure;
 
-/// How long a group may take to end after SIGTERM before it is killed.
+/// How long a group may take to end after SIGTERM before it is killed, if its command says nothing else.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The groups that this process started.
 struct Groups {
-    /// By their leader's process id.
-    alive: BTreeSet<i32>,
+    /// By their leader's process id, with the time they are given to end.
+    alive: BTreeMap<i32, Duration>,
     /// Set when xtask ends: a task that is not yet dropped must not start another process.
     closed: bool,
 }
 
 static GROUPS: Mutex<Groups> = Mutex::new(Groups {
-    alive: BTreeSet::new(),
+    alive: BTreeMap::new(),
     closed: false,
 });
 
@@ -44,6 +44,7 @@ pub struct Command {
     cwd: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
+    grace: Duration,
 }
 
 /// How a process ended. A signal is never a pass.
@@ -85,12 +86,7 @@ pub struct Output {
 impl Output {
     /// The last `count` lines of stderr that are not empty.
     pub fn last_lines(&self, count: usize) -> String {
-        let lines: Vec<&str> = self
-            .stderr
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        lines[lines.len().saturating_sub(count)..].join("\n")
+        last_lines(&self.stderr, count)
     }
 
     /// Stdout as text without the last line feed.
@@ -99,6 +95,15 @@ impl Output {
             .trim_end_matches('\n')
             .to_owned()
     }
+}
+
+/// The last `count` lines of a text that are not empty.
+pub fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 impl Command {
@@ -110,6 +115,7 @@ impl Command {
             cwd: None,
             stdin: None,
             timeout: None,
+            grace: GRACE,
         }
     }
 
@@ -142,6 +148,12 @@ impl Command {
 
     pub fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
+        self
+    }
+
+    /// How long it may take to end when it is given up, before it is killed.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = time;
         self
     }
 
@@ -226,7 +238,7 @@ impl Command {
             Some(after) => match tokio::time::timeout(after, all).await {
                 Ok(status) => status_of(status?),
                 Err(_) => {
-                    end_groups(&[group.leader]).await;
+                    end_groups(&[(group.leader, self.grace)]).await;
                     Status::TimedOut(after)
                 }
             },
@@ -238,22 +250,6 @@ impl Command {
             stderr: err,
             wall: started.elapsed(),
         })
-    }
-
-    /// Runs with the caller's terminal, in the caller's process group, for steps a person watches.
-    pub fn foreground(self) -> Result<Status> {
-        let shell = xshell::Shell::new().context("cannot read the current directory")?;
-        if let Some(cwd) = &self.cwd {
-            shell.change_dir(cwd);
-        }
-        let command = shell
-            .cmd(&self.program)
-            .args(&self.args)
-            .envs(self.env.iter().map(|(name, value)| (name, value)));
-        let status = std::process::Command::from(command)
-            .status()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
-        Ok(status_of(status))
     }
 
     fn start(&self, out: Stdio) -> Result<(tokio::process::Child, Group)> {
@@ -282,7 +278,7 @@ impl Command {
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         // A child that was just started and not yet waited for has an id.
         let leader = child.id().map_or(0, u32::cast_signed);
-        groups.alive.insert(leader);
+        groups.alive.insert(leader, self.grace);
         let group = Group {
             leader,
             ended: false,
@@ -345,25 +341,33 @@ pub fn kill(leader: i32) {
 
 /// Ends every process that this one started, and waits until they are gone. None is started after that.
 pub async fn terminate_all() {
-    let alive: Vec<i32> = {
+    let alive: Vec<(i32, Duration)> = {
         let mut groups = groups();
         groups.closed = true;
-        groups.alive.iter().copied().collect()
+        groups
+            .alive
+            .iter()
+            .map(|(&leader, &grace)| (leader, grace))
+            .collect()
     };
     end_groups(&alive).await;
 }
 
-async fn end_groups(leaders: &[i32]) {
-    for &leader in leaders {
+async fn end_groups(groups: &[(i32, Duration)]) {
+    for &(leader, _) in groups {
         let _ = signal_group(leader, Signal::SIGTERM);
     }
     let started = Instant::now();
-    while leaders.iter().any(|&leader| group_lives(leader)) {
-        if started.elapsed() > GRACE {
-            for &leader in leaders {
+    while groups.iter().any(|&(leader, _)| group_lives(leader)) {
+        // A killed group is gone as soon as the kernel gets to it; one that cannot be killed is not waited for.
+        let longest = groups.iter().map(|(_, grace)| *grace).max();
+        if started.elapsed() > longest.unwrap_or_default() + GRACE {
+            return;
+        }
+        for &(leader, grace) in groups {
+            if started.elapsed() > grace {
                 let _ = signal_group(leader, Signal::SIGKILL);
             }
-            return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

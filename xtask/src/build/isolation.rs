@@ -1,6 +1,7 @@
 //! Whether the hosts' files leave each other alone. A fleet can be hermetic by its arguments and still let one host
 //! import a file of another's folder, or read another's configuration: then no host is taken as unchanged.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::fleet::host::HostName;
@@ -18,6 +19,7 @@ pub fn is_isolated<'a>(
 ) -> bool {
     // Slipway's own tree has the function that makes fleets; what it does with the folders is known.
     let own = root.join("nix/rehearsal/flake.nix").exists();
+    let hosts: BTreeSet<&str> = hosts.iter().map(HostName::as_str).collect();
     paths
         .into_iter()
         .filter(|path| Path::new(path).extension().is_some_and(|it| it == "nix"))
@@ -29,32 +31,23 @@ pub fn is_isolated<'a>(
                 .strip_prefix(hosts_dir)
                 .and_then(|rest| rest.strip_prefix('/'))
                 .and_then(|rest| rest.split('/').next());
-            leaves_alone(&text, hosts_dir, hosts, folder)
+            leaves_alone(&text, hosts_dir, &hosts, folder)
         })
 }
 
-fn leaves_alone(text: &str, hosts_dir: &str, hosts: &[HostName], own: Option<&str>) -> bool {
+fn leaves_alone(text: &str, hosts_dir: &str, hosts: &BTreeSet<&str>, own: Option<&str>) -> bool {
     if REACHING.iter().any(|word| text.contains(word)) {
         return false;
     }
-    hosts.iter().all(|host| {
-        let host = host.as_str();
-        own == Some(host)
-            || [
-                format!("../{host}"),
-                format!("{hosts_dir}/{host}"),
-                format!("./{host}"),
-            ]
-            .iter()
-            .all(|reference| !mentions(text, reference))
-    })
-}
-
-/// Whether the reference stands in the text, and not as the start of a longer name.
-fn mentions(text: &str, reference: &str) -> bool {
-    text.match_indices(reference).any(|(at, _)| {
-        let next = text[at + reference.len()..].chars().next();
-        !next.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    let folder = format!("{hosts_dir}/");
+    // `./X` is found in `../X` too.
+    ["./", &folder].iter().all(|start| {
+        text.match_indices(start).all(|(at, _)| {
+            let name = &text[at + start.len()..];
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+            let name = &name[..end.unwrap_or(name.len())];
+            own == Some(name) || !hosts.contains(name)
+        })
     })
 }
 

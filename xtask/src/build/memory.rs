@@ -6,8 +6,11 @@ pub const MIB: u64 = 1 << 20;
 /// gets one worker.
 const LEAST_SHARE: u64 = 512 * MIB;
 
-/// What Nix takes besides the collected heap, before any was seen: code, parsed files, symbols.
-const FIRST_BASE: u64 = 48 * MIB;
+/// What Nix takes besides the collected heap, before any was seen: code, parsed files, symbols, and what the collector
+/// needs to keep books of the heap.
+const fn first_base(share: u64) -> u64 {
+    48 * MIB + share / 8
+}
 
 /// The heap never gets less than this part of the share, however much the rest takes.
 const LEAST_HEAP: u64 = 16 * MIB;
@@ -38,10 +41,11 @@ pub struct Memory {
 impl Memory {
     pub fn new(budget: u64, cores: usize) -> Self {
         let cores = u64::try_from(cores).unwrap_or(1).max(1);
+        let workers = (budget / LEAST_SHARE).clamp(1, cores);
         Self {
             budget,
-            workers: (budget / LEAST_SHARE).clamp(1, cores),
-            base: FIRST_BASE,
+            workers,
+            base: first_base(budget / workers),
             growth: None,
         }
     }
@@ -79,6 +83,18 @@ impl Memory {
     /// A worker grew by this much from one finished host to the next.
     pub fn saw_growth(&mut self, bytes: u64) {
         self.growth = Some(self.growth.unwrap_or(0).max(bytes));
+    }
+
+    /// Whether workers that grew from `before` to `now` may be over the budget when they are looked at next, which a
+    /// busy machine may do late.
+    pub fn will_exceed(&self, before: u64, now: u64) -> bool {
+        let limit = self.budget - self.budget / 32;
+        now + 2 * now.saturating_sub(before) > limit
+    }
+
+    /// Whether workers with this much resident must be looked at more often.
+    pub fn is_near(&self, resident: u64) -> bool {
+        resident > self.budget / 2
     }
 
     /// Whether a worker with this much resident should end before it begins another host: all its hosts stay in its
@@ -131,7 +147,17 @@ mod tests {
     fn a_worker_alone_gets_it_all() {
         let memory = Memory::new(1024 * MIB, 2);
         assert_eq!(memory.share(false), 512 * MIB);
-        assert_eq!(memory.heap(true), 1024 * MIB - FIRST_BASE);
+        assert_eq!(memory.heap(true), 1024 * MIB - first_base(512 * MIB));
+    }
+
+    #[test]
+    fn the_guard_looks_ahead() {
+        let memory = Memory::new(1024 * MIB, 2);
+        assert!(!memory.will_exceed(900 * MIB, 900 * MIB));
+        assert!(!memory.will_exceed(800 * MIB, 850 * MIB));
+        assert!(memory.will_exceed(800 * MIB, 900 * MIB));
+        assert!(memory.will_exceed(1010 * MIB, 1000 * MIB));
+        assert!(!memory.is_near(500 * MIB) && memory.is_near(600 * MIB));
     }
 
     #[test]

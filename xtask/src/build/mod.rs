@@ -10,6 +10,7 @@ pub mod memory;
 pub mod outcome;
 mod progress;
 mod provenance;
+pub mod render;
 mod reuse;
 mod roots;
 mod run;
@@ -18,7 +19,8 @@ mod survey;
 mod worker;
 mod workers;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -27,6 +29,7 @@ use crate::evaluate::apply::Overview;
 use crate::evaluate::source::{Fingerprint, Source};
 use crate::evaluate::{kept, Fleet};
 use crate::fleet::host::{self, HostName};
+use crate::fleet::store_path::StorePath;
 use crate::report::live::Live;
 
 use memory::Memory;
@@ -118,11 +121,16 @@ impl<'a> Pass<'a> {
         } else {
             kept::read(&fleet.cache, KIND, &name)
         };
-        let isolated = before
-            .as_ref()
-            .is_some_and(|kept| is_isolated(fleet, &kept.overview));
+        let same = before.as_ref().is_some_and(|it| it.is_same(&fleet.source));
+        // Reads the hosts' files, and matters only where some of them changed.
+        let isolated = !same
+            && before
+                .as_ref()
+                .is_some_and(|kept| is_isolated(fleet, &kept.overview));
         let overview = match &before {
-            Some(kept) if kept.overview_holds(&fleet.source, isolated) => kept.overview.clone(),
+            Some(kept) if same || (isolated && kept.overview_holds(&fleet.source)) => {
+                kept.overview.clone()
+            }
             _ => fleet.overview().await?,
         };
         Ok(Self {
@@ -145,17 +153,18 @@ impl<'a> Pass<'a> {
 
     async fn build(&mut self, hosts: &[HostName], options: &Options) -> Result<Done> {
         let fleet = self.fleet;
+        let known = self.before.take();
         let mut reuse = Reuse::plan(
             fleet.source.clone(),
             self.overview.clone(),
-            self.before.take(),
+            known.clone(),
             hosts,
             self.isolated,
         );
-        let valid = fleet.nix.valid(&reuse.outputs()).await?;
+        let roots = self.roots();
+        let valid = valid(fleet, &roots, reuse.outputs()).await?;
         reuse.forget_collected(&valid, |path| path.as_path().exists());
 
-        let roots = self.roots();
         let links = roots::folder(&roots)?;
         let width = hosts.iter().map(|host| host.as_str().len()).max();
         let request = Request {
@@ -167,7 +176,9 @@ impl<'a> Pass<'a> {
         let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
         let run = Run::new(fleet.clone(), request, reuse, live);
         let mut done = run.finish().await?;
-        kept::write(&fleet.cache, KIND, &self.name, &done.kept)?;
+        if known.as_ref() != Some(&done.kept) {
+            kept::write(&fleet.cache, KIND, &self.name, &done.kept)?;
+        }
         let rows: Vec<Host> = hosts
             .iter()
             .filter_map(|host| done.hosts.remove(host))
@@ -178,6 +189,21 @@ impl<'a> Pass<'a> {
             evaluation: done.evaluation,
         })
     }
+}
+
+/// Which of these paths are in the store. What a link of ours keeps from being collected is there if its file is, and
+/// costs no question; Nix is asked for the others.
+async fn valid(fleet: &Fleet, roots: &Path, paths: Vec<&StorePath>) -> Result<BTreeSet<StorePath>> {
+    let kept: BTreeSet<StorePath> = roots::kept(roots)
+        .into_iter()
+        .map(|(_, path)| path)
+        .filter(|path| path.as_path().exists())
+        .collect();
+    let (known, unknown): (Vec<&StorePath>, Vec<&StorePath>) =
+        paths.into_iter().partition(|path| kept.contains(*path));
+    let mut valid = fleet.nix.valid(&unknown).await?;
+    valid.extend(known.into_iter().cloned());
+    Ok(valid)
 }
 
 /// A fleet's evaluations and links are found again by its reference and its stage.

@@ -48,27 +48,27 @@ impl Known {
 }
 
 impl Kept {
-    /// What the fleet is made of, if that is still known without asking Nix.
-    pub fn overview_holds(&self, source: &Source, isolated: bool) -> bool {
-        self.whole == source.whole() || (isolated && self.shares(source))
+    /// The tree is what it was at the last run.
+    pub fn is_same(&self, source: &Source) -> bool {
+        self.whole == source.whole()
     }
 
-    /// What all hosts share is what it was, and there are the same hosts.
-    fn shares(&self, source: &Source) -> bool {
+    /// What the fleet is made of, if that is still known without asking Nix: what all hosts share is what it was, and
+    /// there are the same hosts.
+    pub fn overview_holds(&self, source: &Source) -> bool {
         let Some(inventory) = &self.inventory else {
             return false;
         };
-        let Some(dir) = &inventory.hosts_dir else {
+        let Some(dir) = inventory.hosts_dir.as_ref().filter(|_| inventory.hermetic) else {
             return false;
         };
         let folders: BTreeSet<&str> = source.folders(dir).collect();
         let hosts: BTreeSet<&str> = inventory.hosts.keys().map(HostName::as_str).collect();
-        inventory.hermetic
-            && folders == hosts
-            && self.hosts.values().flatten().any(|known| {
-                let host = &known.evaluation.host;
-                known.own.as_ref() == Some(&source.of_host(host, inventory))
-            })
+        let own = source.of_hosts(inventory);
+        folders == hosts
+            && own
+                .keys()
+                .any(|host| self.under(host, inventory, &own).is_some())
     }
 
     /// Each host's last closure.
@@ -76,22 +76,24 @@ impl Kept {
         self.hosts.values().filter_map(|list| list.first()?.out())
     }
 
-    fn certain(&self, host: &HostName, source: &Source) -> Option<&Known> {
-        let whole = source.whole();
-        self.of(host).find(|known| known.whole == whole)
+    fn certain(&self, host: &HostName, whole: &Fingerprint) -> Option<&Known> {
+        self.of(host).find(|known| known.whole == *whole)
     }
 
-    fn under(&self, host: &HostName, inventory: &Inventory, source: &Source) -> Option<&Known> {
-        let own = source.of_host(host, inventory);
+    /// What is known of a host under an inventory, whose fingerprints are `own`.
+    fn under(&self, host: &HostName, inventory: &Inventory, own: &Own) -> Option<&Known> {
+        let own = own.get(host)?;
         self.of(host)
-            .filter(|known| known.evaluation.inventory.as_ref() == inventory.hosts.get(host))
-            .find(|known| known.own.as_ref() == Some(&own))
+            .filter(|known| known.own.as_ref() == Some(own))
+            .find(|known| known.evaluation.inventory.as_ref() == inventory.hosts.get(host))
     }
 
     fn of(&self, host: &HostName) -> impl Iterator<Item = &Known> {
         self.hosts.get(host).into_iter().flatten()
     }
 }
+
+type Own = BTreeMap<HostName, Fingerprint>;
 
 /// The decisions of one run.
 #[derive(Debug)]
@@ -103,7 +105,9 @@ pub struct Reuse {
     certain: BTreeMap<HostName, Known>,
     /// These hold if the changed hosts' entries are what was assumed.
     assumed: BTreeMap<HostName, Known>,
-    changed: Vec<HostName>,
+    changed: BTreeSet<HostName>,
+    /// The inventory of the last run, if the hosts that did not change are still as it says.
+    inventory: Option<Inventory>,
     settled: bool,
 }
 
@@ -122,33 +126,43 @@ impl Reuse {
             kept,
             certain: BTreeMap::new(),
             assumed: BTreeMap::new(),
-            changed: Vec::new(),
+            changed: BTreeSet::new(),
+            inventory: None,
             settled: false,
         };
         let Some(kept) = &reuse.kept else {
             return reuse;
         };
+        let whole = reuse.source.whole();
+        if kept.whole == whole {
+            reuse.inventory = kept.inventory.clone();
+        }
         for host in wanted {
-            if let Some(known) = kept.certain(host, &reuse.source) {
+            if let Some(known) = kept.certain(host, &whole) {
                 reuse.certain.insert(host.clone(), known.clone());
             }
         }
-        let inventory = kept.inventory.as_ref();
-        if let Some(inventory) = inventory.filter(|_| isolated && kept.shares(&reuse.source)) {
-            let same = |host: &&HostName| kept.under(host, inventory, &reuse.source).is_some();
-            let (same, changed): (Vec<&HostName>, Vec<&HostName>) =
-                reuse.overview.hosts.iter().partition(same);
-            // The entry of a changed host that is not evaluated stays unknown.
-            if changed.iter().all(|host| wanted.contains(host)) {
-                for host in same {
-                    if wanted.contains(host) && !reuse.certain.contains_key(host) {
-                        if let Some(known) = kept.under(host, inventory, &reuse.source) {
-                            reuse.assumed.insert(host.clone(), known.clone());
-                        }
-                    }
+        let Some(inventory) = kept.inventory.as_ref().filter(|_| isolated) else {
+            return reuse;
+        };
+        if reuse.certain.len() == wanted.len() || !kept.overview_holds(&reuse.source) {
+            return reuse;
+        }
+        let own = reuse.source.of_hosts(inventory);
+        for host in &reuse.overview.hosts {
+            match kept.under(host, inventory, &own) {
+                None => drop(reuse.changed.insert(host.clone())),
+                Some(known) if wanted.contains(host) && !reuse.certain.contains_key(host) => {
+                    reuse.assumed.insert(host.clone(), known.clone());
                 }
-                reuse.changed = changed.into_iter().cloned().collect();
+                Some(_) => (),
             }
+        }
+        // The entry of a changed host that is not evaluated stays unknown.
+        if reuse.changed.iter().all(|host| wanted.contains(host)) {
+            reuse.inventory = Some(inventory.clone());
+        } else {
+            reuse.assumed.clear();
         }
         reuse
     }
@@ -233,12 +247,18 @@ impl Reuse {
         }
         let assumed = std::mem::take(&mut self.assumed);
         let now = self.inventory(entries);
+        let same = now.is_some() && now == self.inventory;
+        let own = match &now {
+            Some(now) if !same => self.source.of_hosts(now),
+            _ => Own::new(),
+        };
         let mut settled = Vec::new();
-        for host in assumed.into_keys() {
-            let known = now.as_ref().and_then(|inventory| {
-                let kept = self.kept.as_ref()?;
-                kept.under(&host, inventory, &self.source).cloned()
-            });
+        for (host, known) in assumed {
+            let known = match (&now, &self.kept) {
+                _ if same => Some(known),
+                (Some(now), Some(kept)) => kept.under(&host, now, &own).cloned(),
+                _ => None,
+            };
             settled.push((host.clone(), known.as_ref().map(|it| it.evaluation.clone())));
             if let Some(known) = known {
                 self.certain.insert(host, known);
@@ -247,19 +267,21 @@ impl Reuse {
         settled
     }
 
-    /// The inventory with these entries and, of the other hosts, what is assumed; none if one is missing.
+    /// The inventory with these entries and, of the unchanged hosts, those of the last run; none if one is missing.
     fn inventory(&self, entries: &BTreeMap<HostName, Host>) -> Option<Inventory> {
-        let before = self.kept.as_ref().and_then(|kept| kept.inventory.as_ref());
         let of = |host: &HostName| {
-            let kept = || {
+            let before = || {
                 let unchanged = !self.changed.contains(host);
-                let shares = self.kept.as_ref()?.shares(&self.source);
-                before.filter(|_| unchanged && shares)?.hosts.get(host)
+                self.inventory
+                    .as_ref()
+                    .filter(|_| unchanged)?
+                    .hosts
+                    .get(host)
             };
             entries
                 .get(host)
                 .or_else(|| self.certain.get(host)?.evaluation.inventory.as_ref())
-                .or_else(kept)
+                .or_else(before)
         };
         let hosts = self.overview.hosts.iter();
         Some(Inventory {
@@ -280,27 +302,30 @@ impl Reuse {
         entries: &BTreeMap<HostName, Host>,
         sizes: &BTreeMap<StorePath, u64>,
     ) -> Kept {
-        let inventory = self.inventory(entries);
         let whole = self.source.whole();
+        let same_tree = self.kept.as_ref().is_some_and(|kept| kept.whole == whole);
+        if let (true, true, Some(kept)) = (same_tree, evaluated.is_empty(), &self.kept) {
+            return kept.clone();
+        }
+        let inventory = self.inventory(entries);
+        let own = match &inventory {
+            Some(inventory) if inventory.hermetic => self.source.of_hosts(inventory),
+            _ => Own::new(),
+        };
         let mut hosts = self
             .kept
             .as_ref()
             .map_or_else(BTreeMap::new, |kept| kept.hosts.clone());
         let certain = self.certain.values().map(|known| &known.evaluation);
         for evaluation in evaluated.values().chain(certain) {
-            let host = &evaluation.host;
-            let own = inventory
-                .as_ref()
-                .filter(|inventory| inventory.hermetic)
-                .map(|inventory| self.source.of_host(host, inventory));
             let out = evaluation.toplevel.as_ref().map(|it| &it.out);
-            let list = hosts.entry(host.clone()).or_default();
+            let list = hosts.entry(evaluation.host.clone()).or_default();
             let before = list.iter().find(|known| known.out() == out);
             let size = out.and_then(|out| sizes.get(out).copied());
             let known = Known {
                 whole: whole.clone(),
                 closure_size: size.or_else(|| before.and_then(|known| known.closure_size)),
-                own,
+                own: own.get(&evaluation.host).cloned(),
                 evaluation: evaluation.clone(),
             };
             list.retain(|other| {
@@ -320,5 +345,262 @@ impl Reuse {
 
     fn all(&self) -> impl Iterator<Item = (&HostName, &Known)> {
         self.certain.iter().chain(&self.assumed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::apply::Toplevel;
+    use crate::fleet::stage::Stage;
+
+    type Files<'a> = BTreeMap<&'a str, &'a str>;
+
+    /// Hosts A, B and C; `site.nix` is shared.
+    fn files<'a>() -> Files<'a> {
+        [
+            "flake.nix",
+            "hosts/A/x.nix",
+            "hosts/B/x.nix",
+            "hosts/C/x.nix",
+            "site.nix",
+        ]
+        .map(|path| (path, "1"))
+        .into()
+    }
+
+    fn with<'a>(path: &'a str, content: &'a str) -> Files<'a> {
+        let mut files = files();
+        files.insert(path, content);
+        files
+    }
+
+    fn source(files: &Files) -> Source {
+        let owned = |(path, content): (&&str, &&str)| ((*path).to_owned(), (*content).to_owned());
+        Source::of_files(files.iter().map(owned).collect())
+    }
+
+    fn names(hosts: &[&str]) -> Vec<HostName> {
+        hosts.iter().map(|host| HostName::known(*host)).collect()
+    }
+
+    fn overview(hermetic: bool) -> Overview {
+        Overview {
+            hosts: names(&["A", "B", "C"]),
+            declared: true,
+            stage: Some(Stage::Rehearsal),
+            hosts_dir: Some("hosts".to_owned()),
+            hermetic,
+        }
+    }
+
+    fn path(name: &str) -> StorePath {
+        StorePath::parse(&format!("{}-{name}", "0".repeat(32))).unwrap()
+    }
+
+    fn entry(host: &HostName, wave: u32) -> Host {
+        let text = format!(r#"{{"name":"{host}","system":"x86_64-linux","wave":{wave}}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn evaluation(host: &HostName, version: &str, wave: u32) -> HostEvaluation {
+        HostEvaluation {
+            host: host.clone(),
+            inventory: Some(entry(host, wave)),
+            toplevel: Some(Toplevel {
+                drv: path(&format!("{host}-{version}.drv")),
+                out: path(&format!("{host}-{version}")),
+            }),
+        }
+    }
+
+    struct Outcome {
+        evaluated: Vec<HostName>,
+        kept: Kept,
+    }
+
+    /// A run over `wanted` hosts in which whatever is asked for evaluates, with this wave for A.
+    fn run(before: Option<&Kept>, files: &Files, wanted: &[&str], wave: u32) -> Outcome {
+        run_with(before, files, wanted, wave, true)
+    }
+
+    fn run_with(
+        before: Option<&Kept>,
+        files: &Files,
+        wanted: &[&str],
+        wave: u32,
+        isolated: bool,
+    ) -> Outcome {
+        let wanted = names(wanted);
+        let overview = overview(isolated);
+        let mut reuse = Reuse::plan(source(files), overview, before.cloned(), &wanted, isolated);
+        let mut evaluated = BTreeMap::new();
+        let mut evaluate = |host: &HostName| {
+            let wave = if host.as_str() == "A" { wave } else { 0 };
+            let version = format!("{:?}", files.values().collect::<Vec<_>>());
+            let version: String = version
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect();
+            evaluated.insert(host.clone(), evaluation(host, &version, wave));
+        };
+        for host in wanted.iter().filter(|host| !reuse.holds(host)) {
+            evaluate(host);
+        }
+        let entries = |evaluated: &BTreeMap<HostName, HostEvaluation>| {
+            let all = evaluated.values();
+            all.filter_map(|it| Some((it.host.clone(), it.inventory.clone()?)))
+                .collect()
+        };
+        let mut more = Vec::new();
+        let known: BTreeMap<HostName, Host> = entries(&evaluated);
+        assert_eq!(reuse.missing_entries(&known), Vec::new());
+        for (host, known) in reuse.settle(&known) {
+            if known.is_none() {
+                more.push(host);
+            }
+        }
+        let mut evaluate = |host: &HostName| {
+            let wave = if host.as_str() == "A" { wave } else { 0 };
+            evaluated.insert(host.clone(), evaluation(host, "again", wave));
+        };
+        more.iter().for_each(&mut evaluate);
+        let known = entries(&evaluated);
+        let sizes = evaluated
+            .values()
+            .filter_map(|it| Some((it.toplevel.clone()?.out, 7)))
+            .collect();
+        Outcome {
+            kept: reuse.keep(&evaluated, &known, &sizes),
+            evaluated: evaluated.into_keys().collect(),
+        }
+    }
+
+    const ALL: [&str; 3] = ["A", "B", "C"];
+
+    #[test]
+    fn an_unchanged_tree_needs_nothing() {
+        let first = run(None, &files(), &ALL, 0);
+        assert_eq!(first.evaluated, names(&ALL));
+        let second = run(Some(&first.kept), &files(), &ALL, 0);
+        assert_eq!(second.evaluated, names(&[]));
+        assert_eq!(second.kept, first.kept);
+    }
+
+    #[test]
+    fn a_changed_folder_needs_its_host_alone() {
+        let first = run(None, &files(), &ALL, 0);
+        let changed = with("hosts/A/x.nix", "2");
+        let second = run(Some(&first.kept), &changed, &ALL, 0);
+        assert_eq!(second.evaluated, names(&["A"]));
+        assert_eq!(
+            run(Some(&second.kept), &changed, &ALL, 0).evaluated,
+            names(&[])
+        );
+        // And back again.
+        assert_eq!(
+            run(Some(&second.kept), &files(), &ALL, 0).evaluated,
+            names(&[])
+        );
+    }
+
+    #[test]
+    fn a_changed_entry_needs_every_host_that_may_read_it() {
+        let first = run(None, &files(), &ALL, 0);
+        let second = run(Some(&first.kept), &with("hosts/A/x.nix", "2"), &ALL, 5);
+        assert_eq!(second.evaluated, names(&ALL));
+    }
+
+    #[test]
+    fn shared_files_new_and_removed_hosts_need_every_host() {
+        let first = run(None, &files(), &ALL, 0);
+        let mut removed = files();
+        removed.remove("hosts/C/x.nix");
+        for changed in [with("site.nix", "2"), with("hosts/D/x.nix", "1"), removed] {
+            let source = source(&changed);
+            assert!(!first.kept.overview_holds(&source));
+            let second = run(Some(&first.kept), &changed, &ALL, 0);
+            assert_eq!(second.evaluated, names(&ALL), "{changed:?}");
+        }
+        assert!(first
+            .kept
+            .overview_holds(&source(&with("hosts/A/x.nix", "2"))));
+    }
+
+    #[test]
+    fn a_fleet_whose_hosts_may_read_anything_is_known_as_a_whole_only() {
+        let first = run_with(None, &files(), &ALL, 0, false);
+        let same = run_with(Some(&first.kept), &files(), &ALL, 0, false);
+        assert_eq!(same.evaluated, names(&[]));
+        let changed = with("hosts/A/x.nix", "2");
+        let second = run_with(Some(&first.kept), &changed, &ALL, 0, false);
+        assert_eq!(second.evaluated, names(&ALL));
+    }
+
+    #[test]
+    fn a_changed_host_that_was_not_asked_for_is_not_trusted() {
+        let first = run(None, &files(), &ALL, 0);
+        let changed = with("hosts/A/x.nix", "2");
+        let second = run(Some(&first.kept), &changed, &["B"], 0);
+        assert_eq!(second.evaluated, names(&["B"]));
+    }
+
+    #[test]
+    fn hosts_come_one_by_one() {
+        let one = run(None, &files(), &["B"], 0);
+        assert_eq!(
+            run(Some(&one.kept), &files(), &["B"], 0).evaluated,
+            names(&[])
+        );
+        let all = run(Some(&one.kept), &files(), &ALL, 0);
+        assert_eq!(all.evaluated, names(&["A", "C"]));
+        let changed = run(Some(&all.kept), &with("hosts/C/x.nix", "2"), &ALL, 0);
+        assert_eq!(changed.evaluated, names(&["C"]));
+    }
+
+    #[test]
+    fn a_host_whose_derivation_was_collected_is_evaluated_again() {
+        let first = run(None, &files(), &ALL, 0);
+        let plan = || {
+            let wanted = names(&ALL);
+            Reuse::plan(
+                source(&files()),
+                overview(true),
+                Some(first.kept.clone()),
+                &wanted,
+                true,
+            )
+        };
+        let outs: BTreeSet<StorePath> = plan().outputs().into_iter().cloned().collect();
+        let (a, b) = (HostName::known("A"), HostName::known("B"));
+
+        let mut all_there = plan();
+        all_there.forget_collected(&outs, |_| false);
+        assert!(all_there.holds(&a) && all_there.closure_size(&a) == Some(7));
+
+        let mut without_a = outs.clone();
+        without_a.retain(|path| !path.name().starts_with("A-"));
+        let mut to_build = plan();
+        to_build.forget_collected(&without_a, |_| true);
+        assert!(to_build.holds(&a) && to_build.closure_size(&a).is_none());
+        let mut to_evaluate = plan();
+        to_evaluate.forget_collected(&without_a, |_| false);
+        assert!(!to_evaluate.holds(&a) && to_evaluate.holds(&b));
+    }
+
+    #[test]
+    fn an_entry_that_is_missing_is_asked_for() {
+        let first = run(None, &files(), &ALL, 0);
+        let changed = source(&with("hosts/A/x.nix", "2"));
+        let wanted = names(&ALL);
+        let mut reuse = Reuse::plan(changed, overview(true), Some(first.kept), &wanted, true);
+        let a = HostName::known("A");
+        // Its toplevel failed; its entry alone is had, and is what it was.
+        let missing = reuse.missing_entries(&BTreeMap::new());
+        assert_eq!(missing, std::slice::from_ref(&a));
+        let entries = [(a.clone(), entry(&a, 0))].into();
+        let settled = reuse.settle(&entries);
+        assert_eq!(settled.len(), 2);
+        assert!(settled.iter().all(|(_, known)| known.is_some()));
     }
 }

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::outcome::{Error, Evaluation, Host, Outcome};
 use super::reuse::{Kept, Reuse};
 use super::slots::{self, Start};
-use super::worker::{Id, Message, TICK};
+use super::worker::{Id, Message, SHORT_TICK, TICK};
 use super::workers::{Ended, Workers};
 use crate::evaluate::apply::HostEvaluation;
 use crate::evaluate::Fleet;
@@ -60,6 +60,9 @@ pub struct Run {
     entries: BTreeMap<HostName, inventory::Host>,
     hosts: BTreeMap<HostName, Host>,
     systems: Option<BTreeSet<String>>,
+    /// Bytes that all workers have resident, when they were last looked at and at most.
+    resident: u64,
+    looked: Instant,
     peak: u64,
     next_id: Id,
     tell: UnboundedSender<Message>,
@@ -88,6 +91,8 @@ impl Run {
             entries: BTreeMap::new(),
             hosts: BTreeMap::new(),
             systems: None,
+            resident: 0,
+            looked: Instant::now(),
             peak: 0,
             next_id: 0,
             tell,
@@ -137,6 +142,8 @@ impl Run {
             }
             let wait = if self.workers.is_empty() {
                 wait
+            } else if self.evaluations.memory.is_near(self.resident) {
+                wait.min(SHORT_TICK)
             } else {
                 wait.min(TICK)
             };
@@ -190,9 +197,10 @@ impl Run {
             match slots::start(situation) {
                 Start::WhenFree => return LONG,
                 Start::After(wait) => return wait,
-                Start::Now(jobs) => {
+                Start::Now { hosts, jobs } => {
                     let id = self.id();
-                    let hosts = std::mem::take(&mut self.ready);
+                    let hosts = self.ready.drain(..hosts.min(self.ready.len()));
+                    let hosts: Vec<HostName> = hosts.collect();
                     let toplevels = hosts
                         .into_iter()
                         .filter_map(|host| {
@@ -317,7 +325,7 @@ impl Run {
         }
         let systems = match self.systems.take() {
             Some(systems) => systems,
-            None => self.fleet.nix.systems().await?,
+            None => self.fleet.nix.capabilities().await?.systems(),
         };
         let found = systems.contains(system);
         self.systems = Some(systems);
@@ -336,7 +344,8 @@ impl Run {
 
     fn end(&mut self, row: Host) {
         let words = match &row.error {
-            Some(error) => error.message.lines().next().unwrap_or_default().to_owned(),
+            // The whole error follows at the end, where it is not lost among the others' lines.
+            Some(_) => row.outcome.words().to_owned(),
             None => row.words(),
         };
         let good = !matches!(
@@ -350,6 +359,11 @@ impl Run {
 
     /// The heap's limit bounds most of a worker's memory, and this bounds the rest.
     fn guard_memory(&mut self) {
+        // Every line that a worker or a build prints leads here.
+        if self.looked.elapsed() < SHORT_TICK || self.workers.is_empty() {
+            return;
+        }
+        self.looked = Instant::now();
         let resident: BTreeMap<Id, u64> = (self.workers.pids())
             .filter_map(|(id, pid)| Some((id, usage::resident(pid)?)))
             .collect();
@@ -359,7 +373,8 @@ impl Run {
         for (&id, &bytes) in &resident {
             self.workers.saw(id, bytes, memory);
         }
-        if sum > memory.budget() {
+        let before = std::mem::replace(&mut self.resident, sum);
+        if memory.will_exceed(before, sum) {
             if let Some((&largest, _)) = resident.iter().max_by_key(|(_, bytes)| **bytes) {
                 self.workers.give_up(largest);
             }

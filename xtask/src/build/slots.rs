@@ -6,6 +6,9 @@ use std::time::Duration;
 /// steps of a second, and most of what hosts share is built with the first of them.
 pub const HEAD_START: Duration = Duration::from_secs(2);
 
+/// Hosts of one build process while others are being evaluated. Each process costs a start and a few questions.
+const AT_ONCE: usize = 8;
+
 /// What is going on when a host is ready to be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Situation {
@@ -21,8 +24,8 @@ pub struct Situation {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// Now, for all hosts that are ready, with this many jobs.
-    Now(u32),
+    /// Now, for this many of the ready hosts at most, with this many jobs.
+    Now { hosts: usize, jobs: u32 },
     /// Ask again after this time.
     After(Duration),
     /// Ask again when a process has ended.
@@ -37,9 +40,16 @@ pub fn start(situation: Situation) -> Start {
     }
     match situation.youngest {
         Some(age) if age < HEAD_START => Start::After(HEAD_START - age),
-        // The jobs of a process are fixed when it starts: half of them are kept for the hosts that come later.
-        _ if situation.more_to_come => Start::Now(free.div_ceil(2)),
-        _ => Start::Now(free),
+        // The jobs of a process are fixed when it starts: half of them are kept for the hosts that come later, and what is
+        // built with the other half must not last long when nothing comes any more.
+        _ if situation.more_to_come => Start::Now {
+            hosts: AT_ONCE,
+            jobs: free.div_ceil(2),
+        },
+        _ => Start::Now {
+            hosts: usize::MAX,
+            jobs: free,
+        },
     }
 }
 
@@ -54,15 +64,29 @@ mod tests {
         more_to_come: true,
     };
 
+    fn some(jobs: u32) -> Start {
+        Start::Now {
+            hosts: AT_ONCE,
+            jobs,
+        }
+    }
+
+    fn all(jobs: u32) -> Start {
+        Start::Now {
+            hosts: usize::MAX,
+            jobs,
+        }
+    }
+
     #[test]
     fn the_first_host_is_built_at_once_and_leaves_jobs_for_the_others() {
-        assert_eq!(start(IDLE), Start::Now(4));
+        assert_eq!(start(IDLE), some(4));
         let last = Situation {
             more_to_come: false,
             ..IDLE
         };
-        assert_eq!(start(last), Start::Now(8));
-        assert_eq!(start(Situation { jobs: 1, ..IDLE }), Start::Now(1));
+        assert_eq!(start(last), all(8));
+        assert_eq!(start(Situation { jobs: 1, ..IDLE }), some(1));
     }
 
     #[test]
@@ -75,7 +99,7 @@ mod tests {
                 youngest: Some(HEAD_START),
                 ..IDLE
             };
-            let Start::Now(jobs) = start(situation) else {
+            let Start::Now { jobs, .. } = start(situation) else {
                 break;
             };
             taken += jobs;

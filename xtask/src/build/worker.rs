@@ -111,8 +111,10 @@ impl BuildTask {
     }
 }
 
-/// How long the coordinator may sleep when nothing is said: the memory guard looks this often.
+/// The memory guard looks this often, and this often when the workers come near the budget: Nix can touch a gigabyte in
+/// a second.
 pub const TICK: Duration = Duration::from_millis(50);
+pub const SHORT_TICK: Duration = Duration::from_millis(10);
 
 fn send(tell: &UnboundedSender<Message>, message: Message) {
     // The coordinator is gone only when the whole run is given up.

@@ -6,9 +6,12 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::{Row, Verdict};
-use crate::evaluate::error::{files_of, parse};
 use crate::evaluate::Fleet;
 use crate::fleet::store_path::StorePath;
+use crate::process::last_lines;
+use crate::report::words::counted;
+use crate::tools::nix::config::Capabilities;
+use crate::tools::nix::error::{files_of, parse};
 
 const FUNCTION: &str = include_str!("checks.nix");
 
@@ -25,46 +28,6 @@ struct Described {
     drv: StorePath,
     system: String,
     features: BTreeSet<String>,
-}
-
-/// What can be built here, on this machine or its builders.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    pub system: String,
-    pub systems: BTreeSet<String>,
-    pub features: BTreeSet<String>,
-}
-
-impl Machine {
-    /// # Errors
-    /// If Nix does not tell its settings.
-    pub async fn ask(fleet: &Fleet) -> Result<Self> {
-        let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
-        let setting = async |name: &str| -> Result<String> {
-            Ok(fleet.nix.setting(name).success().await?.text())
-        };
-        let system = setting("system").await?;
-        let mut systems: BTreeSet<String> = words(setting("extra-platforms").await?);
-        systems.insert(system.clone());
-        Ok(Self {
-            features: words(setting("system-features").await?),
-            systems,
-            system,
-        })
-    }
-
-    /// Why a derivation cannot be built here; none if it can.
-    fn lacks(&self, check: &Described) -> Option<String> {
-        if !self.systems.contains(&check.system) {
-            return Some(format!("needs a machine with {}", check.system));
-        }
-        let missing: Vec<&str> = check
-            .features
-            .difference(&self.features)
-            .map(String::as_str)
-            .collect();
-        (!missing.is_empty()).then(|| format!("needs the feature {}", missing.join(", ")))
-    }
 }
 
 /// `nix flake check` without its builds: every output evaluates and has the form that Nix expects.
@@ -89,13 +52,13 @@ pub async fn outputs(fleet: &Fleet) -> Result<Row> {
 ///
 /// # Errors
 /// If Nix cannot be started, or the flake has no outputs that can be read.
-pub async fn checks(fleet: &Fleet, machine: &Machine) -> Result<Vec<Row>> {
+pub async fn checks(fleet: &Fleet, machine: &Capabilities) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let (checks, broken) = describe(fleet, machine).await?;
     rows.extend(broken);
     let mut buildable = BTreeMap::new();
     for (name, check) in checks.described {
-        match machine.lacks(&check) {
+        match machine.lack(&check.system, &check.features) {
             Some(why) => rows.push(Row::at_once(&name, Verdict::NotBuilt(why))),
             None => {
                 buildable.insert(name, check.drv);
@@ -108,24 +71,17 @@ pub async fn checks(fleet: &Fleet, machine: &Machine) -> Result<Vec<Row>> {
         if names.is_empty() {
             continue;
         }
-        let why = if machine.systems.contains(system) {
-            format!("of {system}: checked on a machine of that system")
-        } else {
-            format!("needs a machine with {system}")
-        };
-        let name = format!("{} ({system})", plural(names.len()));
+        let why = machine
+            .lack(system, &BTreeSet::new())
+            .unwrap_or_else(|| format!("checked on a machine with {system}"));
+        let name = format!("{} ({system})", counted(names.len(), "check"));
         rows.push(Row::at_once(&name, Verdict::NotBuilt(why)));
     }
     Ok(rows)
 }
 
-fn plural(count: usize) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} check{s}")
-}
-
 /// All checks in one evaluation; if one of them fails to evaluate, each on its own, so that the others still count.
-async fn describe(fleet: &Fleet, machine: &Machine) -> Result<(Checks, Vec<Row>)> {
+async fn describe(fleet: &Fleet, machine: &Capabilities) -> Result<(Checks, Vec<Row>)> {
     if let Ok(checks) = evaluate(fleet, machine, None).await? {
         return Ok((checks, Vec::new()));
     }
@@ -146,7 +102,7 @@ async fn describe(fleet: &Fleet, machine: &Machine) -> Result<(Checks, Vec<Row>)
 
 async fn evaluate(
     fleet: &Fleet,
-    machine: &Machine,
+    machine: &Capabilities,
     only: Option<&str>,
 ) -> Result<Result<Checks, Row>> {
     let output = fleet
@@ -190,7 +146,7 @@ async fn build(fleet: &Fleet, checks: &BTreeMap<String, StorePath>) -> Result<Ve
     }
     let output = fleet
         .nix
-        .realise(checks.values(), fleet.stage)
+        .build_unlinked(checks.values(), fleet.stage)
         .capture()
         .await?;
     // Building them one by one would be slower; so the time is that of all of them.
@@ -217,48 +173,12 @@ async fn why(fleet: &Fleet, drv: &StorePath, stderr: &str) -> Result<String> {
     } else {
         stderr.to_owned()
     };
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+    Ok(last_lines(&text, LINES))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn machine() -> Machine {
-        let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        Machine {
-            system: "x86_64-linux".to_owned(),
-            systems: set(&["x86_64-linux", "i686-linux"]),
-            features: set(&["benchmark", "big-parallel"]),
-        }
-    }
-
-    fn check(system: &str, features: &[&str]) -> Described {
-        Described {
-            drv: StorePath::parse("00000000000000000000000000000000-check.drv").unwrap(),
-            system: system.to_owned(),
-            features: features.iter().map(|word| (*word).to_owned()).collect(),
-        }
-    }
-
-    #[test]
-    fn what_a_machine_lacks_is_read_from_the_derivation() {
-        let lacks = |system, features: &[&str]| machine().lacks(&check(system, features));
-        assert_eq!(lacks("x86_64-linux", &[]), None);
-        assert_eq!(lacks("i686-linux", &["benchmark"]), None);
-        assert_eq!(
-            lacks("x86_64-linux", &["kvm", "nixos-test", "benchmark"]).unwrap(),
-            "needs the feature kvm, nixos-test"
-        );
-        assert_eq!(
-            lacks("aarch64-linux", &["kvm"]).unwrap(),
-            "needs a machine with aarch64-linux"
-        );
-    }
 
     #[test]
     fn names_are_spelled_so_that_nix_reads_them_back() {

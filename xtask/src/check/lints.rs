@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{Row, Verdict};
+use crate::process::last_lines;
 use crate::tools::cargo::{self, Lint};
 
 /// A row for each, if there are crates.
@@ -40,11 +41,7 @@ pub async fn row(lint: Lint, root: &Path) -> Result<Row> {
     } else {
         // rustfmt shows the differences on stdout, clippy talks on stderr.
         let text = format!("{}\n{}", output.text(), output.last_lines(LINES));
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        Verdict::Failed(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+        Verdict::Failed(last_lines(&text, LINES))
     };
     Ok(Row::new(lint.name, verdict, output.wall))
 }

@@ -2,6 +2,7 @@
 
 mod flake;
 mod lints;
+pub mod render;
 
 pub use lints::row as lint;
 
@@ -97,7 +98,7 @@ pub async fn flake_only(fleet: Fleet) -> Result<Report> {
         }
         Stage::Nixos => fleet,
     };
-    let machine = flake::Machine::ask(&fleet).await?;
+    let machine = fleet.nix.capabilities().await?;
     let mut checks = vec![flake::outputs(&fleet).await?];
     checks.extend(flake::checks(&fleet, &machine).await?);
     let mut report = Report {

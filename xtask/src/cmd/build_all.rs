@@ -50,34 +50,20 @@ fn default_memory() -> u64 {
 fn print(report: &Report, json: Option<&Path>) -> Result<()> {
     let text = format!(
         "{}{}\n",
-        report::build_all::table(report).text(),
-        report::build_all::summary(report)
+        build::render::table(report).text(),
+        build::render::summary(report)
     );
-    let errors = report::build_all::errors(report);
+    let errors = build::render::errors(report);
     if !errors.is_empty() {
         report::say(errors.trim_end());
     }
-    let document = || anyhow::Ok(format!("{}\n", serde_json::to_string_pretty(report)?));
-    match json {
-        Some(file) if file == Path::new("-") => {
-            report::say(text.trim_end());
-            report::data(&document()?);
-        }
-        Some(file) => {
-            std::fs::write(file, document()?)
-                .with_context(|| format!("cannot write the report {}", file.display()))?;
-            report::data(&text);
-        }
-        None => report::data(&text),
-    }
+    report::data_and_document(&text, report, json)?;
     if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) {
         std::fs::File::options()
             .append(true)
             .create(true)
             .open(&file)
-            .and_then(|mut summary| {
-                summary.write_all(report::build_all::markdown(report).as_bytes())
-            })
+            .and_then(|mut summary| summary.write_all(build::render::markdown(report).as_bytes()))
             .with_context(|| format!("cannot write the job summary {}", file.display()))?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::cli::{Diff, Global};
 use crate::diff::fleets::{self, Known};
+use crate::diff::render;
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
@@ -17,11 +18,11 @@ pub async fn run(global: &Global, args: Diff) -> Result<Exit> {
     };
     let diff = fleets::compare(&old, &new, &args.hosts).await?;
     let text = if args.json {
-        report::diff::json(&diff)?
+        report::json(&diff)?
     } else if args.markdown {
-        report::diff::markdown(&diff)
+        render::markdown(&diff)
     } else {
-        report::diff::text(&diff)
+        render::text(&diff)
     };
     report::data(&text);
     Ok(if diff.failed() {

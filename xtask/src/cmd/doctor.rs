@@ -6,14 +6,15 @@ use crate::cache_dir::CacheDir;
 use crate::cli::{Doctor, Global};
 use crate::failure::Exit;
 use crate::report;
+use crate::setup::render;
 use crate::setup::survey::Survey;
 
 pub async fn run(_global: &Global, args: Doctor) -> Result<Exit> {
     let survey = Survey::take(&CacheDir::find()?).await?;
     if args.json {
-        report::data(&format!("{}\n", serde_json::to_string_pretty(&survey)?));
+        report::data(&report::json(&survey)?);
     } else {
-        report::data(&report::doctor::render(&survey));
+        report::data(&render::doctor(&survey));
     }
     Ok(if survey.can_build() {
         Exit::Passed

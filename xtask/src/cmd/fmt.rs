@@ -5,14 +5,20 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::cli::{Fmt, Global};
-use crate::evaluate::locate::locate;
+use crate::evaluate::locate::{locate, Location};
 use crate::failure::{Exit, Failure};
 use crate::format::{examine, nix_files, of_the_flake, Formatting};
 use crate::report;
+use crate::report::words::counted;
+use crate::setup;
 
 pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
     let files = if args.paths.is_empty() {
-        of_the_flake(&locate(global.flake.as_deref())?).await?
+        let location = locate(global.flake.as_deref())?;
+        if matches!(location, Location::Git { .. }) {
+            setup::git(global).await?;
+        }
+        of_the_flake(&location).await?
     } else {
         nix_files(&args.paths)?
     };
@@ -43,11 +49,11 @@ pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
         }
     }
     if unreadable > 0 {
-        let files = plural(unreadable, "file");
+        let files = counted(unreadable, "file");
         return Err(Failure::failed(format!("cannot format {files}: not Nix")).into());
     }
     if different > 0 && args.check {
-        let of = plural(files.len(), "Nix file");
+        let of = counted(files.len(), "Nix file");
         return Err(
             Failure::failed(format!("{different} of {of} not formatted as nixfmt does"))
                 .try_next("cargo xtask fmt")
@@ -69,9 +75,4 @@ fn replace(file: &Path, text: &str) -> Result<()> {
     std::fs::set_permissions(new.path(), permissions).with_context(cannot_write)?;
     new.persist(file).with_context(cannot_write)?;
     Ok(())
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{s}")
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::add_host;
 use crate::cli::{Global, Hosts, HostsAdd, HostsCommand, HostsFormat, HostsList};
-use crate::evaluate;
+use crate::evaluate::{self, render};
 use crate::failure::Exit;
 use crate::report;
 
@@ -20,13 +20,13 @@ async fn list(global: &Global, args: &HostsList) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let survey = fleet.survey().await?;
     let text = match args.format {
-        _ if args.json => report::hosts::json(&survey)?,
-        HostsFormat::Table => report::hosts::table(&survey),
-        HostsFormat::Markdown => report::hosts::markdown(&survey.inventory),
-        HostsFormat::Matrix => report::hosts::matrix(&survey.inventory)?,
+        _ if args.json => render::json(&survey)?,
+        HostsFormat::Table => render::table(&survey),
+        HostsFormat::Markdown => render::markdown(&survey.inventory),
+        HostsFormat::Matrix => render::matrix(&survey.inventory)?,
     };
     report::data(&text);
-    Ok(report::unhealthy(&fleet, &survey))
+    Ok(fleet.tell_failures(&survey))
 }
 
 async fn add(global: &Global, args: &HostsAdd) -> Result<Exit> {
@@ -46,5 +46,11 @@ async fn add(global: &Global, args: &HostsAdd) -> Result<Exit> {
         added.file.display()
     ));
     report::say(&format!("then: cargo xtask build-all {}", args.name));
+    if fleet
+        .folder()
+        .is_some_and(|root| root.join("docs/hosts.md").is_file())
+    {
+        report::say("and:  cargo xtask hosts --format markdown > docs/hosts.md");
+    }
     Ok(Exit::Passed)
 }

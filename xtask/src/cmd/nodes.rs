@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::cli::{Global, Nodes};
-use crate::evaluate;
+use crate::evaluate::{self, render};
 use crate::failure::Exit;
 use crate::report;
 
@@ -11,10 +11,10 @@ pub async fn run(global: &Global, args: Nodes) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let survey = fleet.survey().await?;
     let text = if args.json {
-        report::hosts::nodes_json(&survey.inventory)?
+        render::nodes_json(&survey.inventory)?
     } else {
-        report::hosts::nodes(&survey.inventory)
+        render::nodes(&survey.inventory)
     };
     report::data(&text);
-    Ok(report::unhealthy(&fleet, &survey))
+    Ok(fleet.tell_failures(&survey))
 }

@@ -36,7 +36,7 @@ pub async fn run(global: &Global, args: Test) -> Result<Exit> {
 }
 
 fn tell(part: Part, outcome: &Outcome) {
-    let seconds = report::table::seconds(outcome.wall.as_secs_f64());
+    let seconds = report::words::seconds(outcome.wall.as_secs_f64());
     let mut text = format!("{:<10} {} ({seconds} s)\n", part.name(), outcome.counts);
     for note in &outcome.notes {
         text.push_str(&format!("  {note}\n"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::store_path::StorePath;
+use crate::report::words::{counted, signed_bytes};
 
 /// The difference between two toplevels (schema: docs/json/diff.schema.json).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,19 +239,6 @@ impl PackageChange {
             (old, new) => format!("{} {} → {}", self.name, versions(old), versions(new)),
         }
     }
-}
-
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// `+1.2 MiB`.
-pub fn signed_bytes(bytes: i64) -> String {
-    let sign = if bytes < 0 { "-" } else { "+" };
-    format!(
-        "{sign}{}",
-        crate::report::table::bytes(bytes.unsigned_abs())
-    )
 }
 
 #[cfg(test)]

@@ -193,8 +193,9 @@ async fn changed(
     log: &str,
 ) -> Result<HostDiff> {
     let nix = &new.fleet.nix;
+    let built = nix.valid(&[&before.out, &after.out]).await?;
     for (side, toplevel) in [(old, before), (new, after)] {
-        if !nix.are_valid([&toplevel.out]).await? {
+        if !built.contains(&toplevel.out) {
             let error = side.failure("cannot be built", log);
             return Ok(HostDiff::Failed { error });
         }

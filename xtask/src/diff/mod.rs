@@ -3,6 +3,7 @@
 pub mod closure;
 pub mod fleets;
 mod packages;
+pub mod render;
 mod system;
 
 use anyhow::Result;

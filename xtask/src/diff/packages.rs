@@ -113,7 +113,6 @@ mod tests {
                 let info = PathInfo {
                     closure_size: None,
                     nar_size: Some(*size),
-                    references: Vec::new(),
                 };
                 (path, info)
             })

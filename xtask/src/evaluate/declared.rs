@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::error;
 use crate::failure::Failure;
 use crate::fleet::lock::{Lock, Reference};
-use crate::tools::nix::Nix;
+use crate::tools::nix::{error, Nix};
 
 /// What a flake.nix says of its inputs; an argument of `outputs` that is not declared is an indirect reference.
 #[derive(Debug, Default, Deserialize)]
@@ -36,7 +35,13 @@ pub async fn inputs(nix: &Nix, flake_nix: &str) -> Result<Lock> {
     let output = nix.expression(&expression).capture().await?;
     if !output.status.success() {
         let error = error::parse(&output.stderr, |_| None);
-        return Err(Failure::usage(format!("cannot read flake.nix: {}", error.message)).into());
+        // The text starts on the first line of the expression, so that lines are those of the file.
+        let line = error
+            .line
+            .map(|line| format!(":{line}"))
+            .unwrap_or_default();
+        let message = format!("cannot read flake.nix{line}: {}", error.message);
+        return Err(Failure::usage(message).into());
     }
     let declared: Declared = serde_json::from_slice(&output.stdout)?;
     Ok(Lock::declared(references(declared)))

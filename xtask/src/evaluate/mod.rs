@@ -3,10 +3,10 @@
 pub mod apply;
 mod declared;
 mod digest;
-pub mod error;
 pub mod kept;
 pub mod locate;
 mod probe;
+pub mod render;
 pub mod source;
 mod stand_in;
 mod survey;
@@ -17,7 +17,7 @@ use crate::cache_dir::CacheDir;
 use crate::cli::{Global, StageChoice};
 use crate::failure::Failure;
 use crate::fleet::flake::Flake;
-use crate::fleet::lock::Lock;
+use crate::fleet::lock::{Inputs, Lock};
 use crate::fleet::stage::Stage;
 use crate::report;
 use crate::setup;
@@ -51,6 +51,10 @@ pub struct Fleet {
 /// Usage, if there is no flake where `--flake` points; missing, if there is no Nix or the stage's inputs cannot be had.
 pub async fn open(global: &Global) -> Result<Fleet> {
     let location = locate::locate(global.flake.as_deref())?;
+    if matches!(location, Location::Git { .. }) {
+        // xtask asks it what changed, and Nix what is tracked.
+        setup::git(global).await?;
+    }
     let nix = setup::nix(global).await?;
     let cache = CacheDir::find()?;
     let mut fleet = read(nix, cache, location, None, global.stage).await?;
@@ -60,17 +64,32 @@ pub async fn open(global: &Global) -> Result<Fleet> {
     Ok(fleet)
 }
 
+/// Another fleet on this machine, with the same Nix in the same stage.
+///
+/// # Errors
+/// Usage, if there is no flake.
+pub async fn open_folder(like: &Fleet, folder: &std::path::Path) -> Result<Fleet> {
+    let location = locate::locate(folder.to_str())?;
+    let choice = like.choice();
+    read(like.nix.clone(), like.cache.clone(), location, None, choice).await
+}
+
 impl Fleet {
+    /// The choice that leads to this stage again.
+    fn choice(&self) -> StageChoice {
+        match self.stage {
+            Stage::Nixos => StageChoice::Nixos,
+            Stage::Rehearsal => StageChoice::Rehearsal,
+        }
+    }
+
     /// The same fleet as it was at a revision, in the same stage.
     ///
     /// # Errors
     /// Usage, if there is no such revision, or no git repository that could have it.
     pub async fn at(&self, revision: &str) -> Result<Self> {
         let commit = self.commit(revision).await?;
-        let choice = match self.stage {
-            Stage::Nixos => StageChoice::Nixos,
-            Stage::Rehearsal => StageChoice::Rehearsal,
-        };
+        let choice = self.choice();
         let mut fleet = read(
             self.nix.clone(),
             self.cache.clone(),
@@ -149,40 +168,40 @@ async fn read(
     choice: StageChoice,
 ) -> Result<Fleet> {
     let mut flake = location.flake(commit).await?;
-    let (source, lock) = match &location {
-        Location::Remote(reference) => {
-            let metadata = nix.metadata(&flake).await.map_err(|error| {
-                Failure::usage(format!("cannot read the flake {reference}: {error:#}"))
-            })?;
-            let mut source =
-                Source::opaque(metadata.locked.nar_hash.as_deref().unwrap_or_default());
+    let stand_in = match (&location, commit) {
+        (Location::Git { git, .. }, Some(commit)) => {
+            StandIn::of_commit(git, commit, &location.prefix(), &cache).await?
+        }
+        _ => StandIn::of_folder(location.root(), &cache)?,
+    };
+    let (source, inputs) = match &location {
+        Location::Remote(_) => {
+            let metadata = nix.metadata(&flake).await?;
+            let identity = metadata.locked.nar_hash.unwrap_or_default();
+            let mut source = Source::opaque(&identity);
             source.revision = metadata.revision;
-            (source, metadata.locks)
+            (source, metadata.locks.inputs())
         }
         Location::Git { .. } | Location::Folder(_) => {
             let source = Source::read(&location, commit).await?;
-            let lock = lock_of(&nix, &location, commit).await?;
-            (source, lock)
+            let inputs = match location.file("flake.lock", commit).await? {
+                Some(text) => Lock::parse(&text)
+                    .map_err(|error| {
+                        Failure::usage(format!("cannot read the fleet's flake.lock: {error}"))
+                    })?
+                    .inputs(),
+                None => unlocked(&nix, &location, commit, &flake, &stand_in).await?,
+            };
+            (source, inputs)
         }
     };
-    let inputs = lock.inputs();
     let decision = probe::decide(&nix, choice, &inputs, &cache).await?;
 
     let mut context = vec![decision.stage.to_string(), nix.identity()];
     context.push(apply::expression(&[], apply::Wanted::default()));
     if decision.stage == Stage::Rehearsal {
-        let stand_in = match (&location, commit) {
-            (Location::Git { git, .. }, Some(commit)) => {
-                StandIn::of_commit(git, commit, &location.prefix(), &cache).await?
-            }
-            _ => StandIn::of_folder(location.root(), &cache)?,
-        };
+        flake.overrides = stand_in.overrides(&inputs);
         context.push(stand_in.hash);
-        flake.overrides = inputs
-            .replaceable
-            .iter()
-            .map(|input| (input.path.clone(), stand_in.reference.clone()))
-            .collect();
     }
     let context: Vec<&str> = context.iter().map(String::as_str).collect();
     Ok(Fleet {
@@ -197,18 +216,43 @@ async fn read(
     })
 }
 
-/// The lock file of a flake on this machine, or what it declares if it has none.
-async fn lock_of(nix: &Nix, location: &Location, commit: Option<&str>) -> Result<Lock> {
-    if let Some(text) = location.file("flake.lock", commit).await? {
-        return Lock::parse(&text).map_err(|error| {
-            Failure::usage(format!("cannot read the fleet's flake.lock: {error}")).into()
-        });
-    }
+/// The inputs of a flake without a lock file: what it declares, and what the inputs that can be had have locked
+/// themselves.
+async fn unlocked(
+    nix: &Nix,
+    location: &Location,
+    commit: Option<&str>,
+    flake: &Flake,
+    stand_in: &StandIn,
+) -> Result<Inputs> {
     let text = location
         .file("flake.nix", commit)
         .await?
         .ok_or_else(|| Failure::usage("no flake.nix at this revision"))?;
-    declared::inputs(nix, &text).await
+    let mut inputs = declared::inputs(nix, &text).await?.inputs();
+    if inputs.others.is_empty() {
+        return Ok(inputs);
+    }
+    let mut rehearsed = flake.clone();
+    rehearsed.overrides = stand_in.overrides(&inputs);
+    // An input that cannot be had is told of, with its name, once the stage is decided.
+    if let Ok(metadata) = nix.metadata(&rehearsed).await {
+        let locked = metadata.locks.inputs();
+        inputs.replaceable.extend(locked.replaceable);
+        inputs.behind = locked.behind;
+        let replaced = |path: &str| {
+            inputs.replaceable.iter().any(|input| {
+                path.strip_prefix(&input.path)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        inputs.others = locked
+            .others
+            .into_iter()
+            .filter(|input| !replaced(&input.path))
+            .collect();
+    }
+    Ok(inputs)
 }
 
 fn warn_of_untracked(files: &[String]) {

@@ -107,20 +107,18 @@ fn not_in_store(missing: &[&Input]) -> String {
     )
 }
 
-/// What the fleet itself names; what that needs in turn is only named if it is all that is there to name.
+/// The ones nearest to the fleet; what these need in turn is not what a person asks about.
 fn names(inputs: &[&Input]) -> String {
     const SHOWN: usize = 3;
-    let all: Vec<&str> = inputs.iter().map(|input| input.path.as_str()).collect();
-    let mut own: Vec<&str> = all
+    let depth = |input: &Input| input.path.matches('/').count();
+    let nearest = inputs.iter().map(|input| depth(input)).min();
+    let mut own: Vec<&str> = inputs
         .iter()
-        .copied()
-        .filter(|name| !name.contains('/'))
+        .filter(|input| Some(depth(input)) == nearest)
+        .map(|input| input.path.as_str())
         .collect();
-    if own.is_empty() {
-        own = all;
-    }
     // Alphabetical otherwise, but it is nixpkgs that people ask about.
-    own.sort_by_key(|name| *name != "nixpkgs");
+    own.sort_by_key(|name| !name.ends_with("nixpkgs"));
     match own.as_slice() {
         [] => String::new(),
         [one] => (*one).to_owned(),
@@ -149,13 +147,10 @@ async fn missing<'a>(nix: &Nix, inputs: &[&'a Input]) -> Result<Vec<&'a Input>> 
     }
     // A path that an interrupted fetch left behind is there without being valid.
     let paths: BTreeSet<&StorePath> = present.iter().map(|(_, path)| path).collect();
-    if !paths.is_empty() && !nix.are_valid(paths).await? {
-        for (input, path) in &present {
-            if !nix.are_valid([path]).await? {
-                missing.push(*input);
-            }
-        }
-    }
+    let paths: Vec<&StorePath> = paths.into_iter().collect();
+    let valid = nix.valid(&paths).await?;
+    let broken = present.iter().filter(|(_, path)| !valid.contains(path));
+    missing.extend(broken.map(|(input, _)| *input));
     Ok(missing)
 }
 
@@ -240,7 +235,8 @@ async fn unreachable(
                 }
             }
             let reason = nix.cannot_reach(&server).await?;
-            remember(&file, reason.as_deref())?;
+            // Only to ask less often: a cache that cannot be written to is told of where it matters.
+            let _ = remember(&file, reason.as_deref());
             anyhow::Ok(reason)
         });
     }
@@ -360,7 +356,7 @@ mod tests {
         assert_eq!(not_in_store(&all[1..2]), "nixpkgs is not in the store");
         assert_eq!(
             not_in_store(&[all[0], all[4]]),
-            "deploy-rs/utils and a/b/c are not in the store"
+            "deploy-rs/utils is not in the store"
         );
     }
 

@@ -160,37 +160,50 @@ impl Source {
         self.fingerprint(self.files.iter())
     }
 
-    /// Of what one host's evaluation reads: its own folder, what all hosts share, and the inventory. A fleet that is not
+    /// Of what each host's evaluation reads: its own folder, what all hosts share, and the inventory. A fleet that is not
     /// hermetic may read more, and another's fleet surely does: there it is the whole.
-    pub fn of_host(&self, host: &HostName, inventory: &Inventory) -> Fingerprint {
+    pub fn of_hosts(&self, inventory: &Inventory) -> BTreeMap<HostName, Fingerprint> {
+        let hosts = inventory.hosts.keys();
         let folders = inventory
             .hosts_dir
             .as_deref()
             .filter(|_| inventory.hermetic);
         let Some(hosts_dir) = folders else {
-            return self.whole();
+            let whole = self.whole();
+            return hosts.map(|host| (host.clone(), whole.clone())).collect();
         };
-        let others: BTreeSet<&str> = inventory
-            .hosts
-            .keys()
-            .filter(|name| *name != host)
-            .map(HostName::as_str)
+        // One pass over the files, however many hosts there are.
+        let mut own: BTreeMap<&str, Digest> = hosts
+            .clone()
+            .map(|host| (host.as_str(), Digest::default()))
             .collect();
-        let is_others = |path: &str| {
-            path.strip_prefix(hosts_dir)
+        let mut shared = Digest::default();
+        shared.field(&self.context);
+        for (path, object) in &self.files {
+            let digest = path
+                .strip_prefix(hosts_dir)
                 .and_then(|rest| rest.strip_prefix('/'))
                 .and_then(|rest| rest.split_once('/'))
-                .is_some_and(|(folder, _)| others.contains(folder))
-        };
-        let files = self.files.iter().filter(|(path, _)| !is_others(path));
-        let mut digest = Digest::default();
-        digest.field(&self.fingerprint(files).0);
+                .and_then(|(folder, _)| own.get_mut(folder))
+                .unwrap_or(&mut shared);
+            digest.field(path).field(object);
+        }
         // Serialising maps with string keys cannot fail; an error would make the fingerprint its own.
         match serde_json::to_string(inventory) {
-            Ok(text) => digest.field(text),
-            Err(error) => digest.field(error.to_string()),
+            Ok(text) => shared.field(text),
+            Err(error) => shared.field(error.to_string()),
         };
-        Fingerprint(digest.name())
+        let shared = shared.name();
+        hosts
+            .map(|host| {
+                let mut digest = Digest::default();
+                digest.field(&shared);
+                if let Some(own) = own.get(host.as_str()) {
+                    digest.field(own.name());
+                }
+                (host.clone(), Fingerprint(digest.name()))
+            })
+            .collect()
     }
 
     fn fingerprint<'a>(
@@ -279,7 +292,7 @@ mod tests {
     fn a_hosts_own_folder_changes_that_host_alone() {
         let (before, after) = (source(&FILES), changed("hosts/A/default.nix"));
         let of = |source: &Source, host: &str, hermetic: bool| {
-            source.of_host(&HostName::known(host), &inventory(hermetic))
+            source.of_hosts(&inventory(hermetic))[&HostName::known(host)].clone()
         };
         assert_ne!(of(&before, "A", true), of(&after, "A", true));
         assert_eq!(of(&before, "B", true), of(&after, "B", true));
@@ -294,8 +307,8 @@ mod tests {
             for host in ["A", "B"] {
                 let host = HostName::known(host);
                 assert_ne!(
-                    before.of_host(&host, &inventory(true)),
-                    after.of_host(&host, &inventory(true)),
+                    before.of_hosts(&inventory(true))[&host],
+                    after.of_hosts(&inventory(true))[&host],
                     "{shared} {host}"
                 );
             }
@@ -309,8 +322,8 @@ mod tests {
         let mut other = inventory(true);
         other.hosts.remove(&HostName::known("B"));
         assert_ne!(
-            before.of_host(&host, &inventory(true)),
-            before.of_host(&host, &other)
+            before.of_hosts(&inventory(true))[&host],
+            before.of_hosts(&other)[&host]
         );
         let nixos = before.clone().with_context(&["nixos"]);
         let rehearsal = before.clone().with_context(&["rehearsal"]);

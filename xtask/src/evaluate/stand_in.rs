@@ -7,6 +7,7 @@ use include_dir::{include_dir, Dir};
 
 use super::digest::{self, Digest};
 use crate::cache_dir::CacheDir;
+use crate::fleet::lock::Inputs;
 use crate::tools::git::Git;
 
 /// Where a fleet that brings its own stand-in has it.
@@ -69,6 +70,15 @@ impl StandIn {
             publish(new, &target)?;
         }
         Ok(Self::at(&target, tree))
+    }
+
+    /// What replaces the inputs that it plays.
+    pub fn overrides(&self, inputs: &Inputs) -> Vec<(String, String)> {
+        inputs
+            .replaceable
+            .iter()
+            .map(|input| (input.path.clone(), self.reference.clone()))
+            .collect()
     }
 
     fn embedded(cache: &CacheDir) -> Result<Self> {

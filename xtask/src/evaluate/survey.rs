@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use anyhow::Result;
 
 use super::apply::{self, Event, HostEvaluation, Overview, Wanted};
-use super::error::{self, EvaluationError};
 use super::{kept, Fleet};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 use crate::process::Output;
+use crate::report;
+use crate::tools::nix::error::{self, EvaluationError};
 
 /// What a fleet says of its hosts, and which hosts do not evaluate.
 #[derive(Debug, Clone)]
@@ -71,7 +72,11 @@ impl Fleet {
         let survey = self.evaluate_inventory().await?;
         // A failure may have had a passing cause, such as a full disk; only what worked is kept.
         if survey.failed.is_empty() {
-            kept::write(&self.cache, "inventory", &fingerprint, &survey.inventory)?;
+            // Without a cache the answer is the same, only slower the next time.
+            let kept = kept::write(&self.cache, "inventory", &fingerprint, &survey.inventory);
+            if let Err(error) = kept {
+                report::say(&format!("warning: cannot keep the inventory: {error:#}"));
+            }
         }
         Ok(survey)
     }
@@ -181,9 +186,24 @@ impl Fleet {
         Ok(found)
     }
 
+    /// Says in full why hosts do not evaluate; an exit code that tells whether there are such hosts.
+    pub fn tell_failures(&self, survey: &Survey) -> Exit {
+        for (host, error) in &survey.failed {
+            report::say(&format!(
+                "error: host {host} does not evaluate: {}",
+                self.worded(error)
+            ));
+        }
+        if survey.failed.is_empty() {
+            Exit::Passed
+        } else {
+            Exit::Failed
+        }
+    }
+
     /// What went wrong, in the names of the fleet's own files.
     pub fn error(&self, output: &Output) -> EvaluationError {
-        let mut error = error::parse(&output.stderr, error::files_of(self.flake.root.as_deref()));
+        let mut error = error::parse(&output.stderr, error::files_of(self.folder()));
         if !output.stderr.lines().any(|line| line.starts_with("error:")) {
             error.message = format!("nix eval {}: {}", output.status, error.message);
         }

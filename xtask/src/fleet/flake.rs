@@ -1,15 +1,13 @@
 //! A flake as it is evaluated: its reference and the inputs that are overridden.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A flake and what replaces its inputs. Pure data: `tools::nix` turns it into arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flake {
     /// As Nix takes it: `git+file:///home/me/fleet`, `path:/…`, `github:…`.
     pub reference: String,
-    /// The folder it lives in, if what is evaluated lies on this machine as it is.
-    pub root: Option<PathBuf>,
     /// Input path (`nixpkgs`, `slipway/nixpkgs`) and the reference that replaces it.
     pub overrides: Vec<(String, String)>,
 }
@@ -19,7 +17,6 @@ impl Flake {
     pub fn folder(root: &Path) -> Self {
         Self {
             reference: folder_reference(root),
-            root: Some(root.to_owned()),
             overrides: Vec::new(),
         }
     }
@@ -44,7 +41,6 @@ impl Flake {
         }
         Self {
             reference,
-            root: commit.is_none().then(|| root.to_owned()),
             overrides: Vec::new(),
         }
     }
@@ -53,7 +49,6 @@ impl Flake {
     pub fn remote(reference: &str) -> Self {
         Self {
             reference: reference.to_owned(),
-            root: None,
             overrides: Vec::new(),
         }
     }
@@ -61,19 +56,6 @@ impl Flake {
     /// An installable of this flake.
     pub fn attribute(&self, path: &str) -> String {
         format!("{}#{path}", self.reference)
-    }
-
-    /// The arguments that override its inputs; a flake that is only looked at keeps its lock file as it is.
-    pub fn override_args(&self) -> Vec<String> {
-        let mut args = vec!["--no-write-lock-file".to_owned()];
-        for (input, reference) in &self.overrides {
-            args.extend([
-                "--override-input".to_owned(),
-                input.clone(),
-                reference.clone(),
-            ]);
-        }
-        args
     }
 }
 
@@ -115,25 +97,6 @@ mod tests {
         assert_eq!(
             flake.reference,
             "git+file:///home/me/my%20repo?dir=nixos&rev=abc&shallow=1"
-        );
-        assert_eq!(flake.root, None);
-    }
-
-    #[test]
-    fn overrides_never_touch_the_lock_file() {
-        let mut flake = Flake::folder(Path::new("/fleet"));
-        assert_eq!(flake.override_args(), ["--no-write-lock-file"]);
-        flake
-            .overrides
-            .push(("nixpkgs".to_owned(), "path:/r".to_owned()));
-        assert_eq!(
-            flake.override_args(),
-            [
-                "--no-write-lock-file",
-                "--override-input",
-                "nixpkgs",
-                "path:/r"
-            ]
         );
     }
 }

@@ -13,7 +13,8 @@ use crate::failure::Failure;
 pub struct HostName(String);
 
 impl HostName {
-    /// A name that was read from the fleet itself.
+    /// A name in a test's fleet; what reads a fleet gets its names by deserialising.
+    #[cfg(test)]
     pub fn known(name: impl Into<String>) -> Self {
         Self(name.into())
     }

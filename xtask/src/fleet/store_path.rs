@@ -1,7 +1,7 @@
 //! Paths in the Nix store.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{bail, Result};
 use serde::{Deserialize, Serialize};
@@ -41,10 +41,6 @@ impl StorePath {
     /// The part after the hash: `nixos-system-Niko-26.05`.
     pub fn name(&self) -> &str {
         &self.0[STORE_DIR.len() + 34..]
-    }
-
-    pub fn join(&self, inside: impl AsRef<Path>) -> PathBuf {
-        self.as_path().join(inside)
     }
 }
 

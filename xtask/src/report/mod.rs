@@ -1,39 +1,24 @@
-//! The one place that prints: stdout is data, stderr is talk.
+//! The one place that prints: stdout is data, stderr is talk. Knows nothing of what it prints: each capability renders
+//! its own results.
 
-pub mod build_all;
-pub mod check;
-pub mod diff;
-pub mod doctor;
-pub mod hosts;
 pub mod live;
 pub mod progress;
 pub mod table;
+pub mod words;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
-use crate::evaluate::{Fleet, Survey};
-use crate::failure::{self, Exit};
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::failure;
 
 /// Prints an error: object, cause, and the next step where there is one.
 pub fn error(error: &anyhow::Error) {
     say(&format!("error: {error:#}"));
     if let Some(next_step) = failure::find(error).and_then(failure::Failure::next_step) {
         say(&format!("try: {next_step}"));
-    }
-}
-
-/// Says in full why hosts do not evaluate; an exit code that tells whether there are such hosts.
-pub fn unhealthy(fleet: &Fleet, survey: &Survey) -> Exit {
-    for (host, error) in &survey.failed {
-        say(&format!(
-            "error: host {host} does not evaluate: {}",
-            fleet.worded(error)
-        ));
-    }
-    if survey.failed.is_empty() {
-        Exit::Passed
-    } else {
-        Exit::Failed
     }
 }
 
@@ -51,6 +36,34 @@ pub fn say(line: &str) {
 pub fn data(text: &str) {
     // `xtask hosts | head -1` closes the pipe early; the exit code is the command's all the same.
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// A value as one JSON document, ending in a line feed.
+///
+/// # Errors
+/// If it cannot be told in JSON, as with keys that are no strings.
+pub fn json(value: &impl Serialize) -> Result<String> {
+    Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Prints the text, and writes the document to `file` if one is wanted; `-` is stdout, and the text is talk then.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn data_and_document(text: &str, value: &impl Serialize, file: Option<&Path>) -> Result<()> {
+    match file {
+        Some(file) if file == Path::new("-") => {
+            say(text.trim_end());
+            data(&json(value)?);
+        }
+        Some(file) => {
+            std::fs::write(file, json(value)?)
+                .with_context(|| format!("cannot write the report {}", file.display()))?;
+            data(text);
+        }
+        None => data(text),
+    }
+    Ok(())
 }
 
 /// Whether live lines make sense: a person watches stderr.

@@ -71,33 +71,6 @@ fn escape(cell: &str) -> String {
     cell.replace('|', r"\|").replace('\n', "<br>")
 }
 
-/// Bytes in the largest fitting unit: `1.4 GiB`.
-pub fn bytes(bytes: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    // Sizes below 2^53 are exact, and this is for reading.
-    #[allow(clippy::cast_precision_loss)]
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{value:.1} {}", units[unit])
-    }
-}
-
-/// Seconds with the digits that matter: `0.04`, `1.2`, `185`.
-pub fn seconds(seconds: f64) -> String {
-    match seconds {
-        s if s < 1.0 => format!("{s:.2}"),
-        s if s < 100.0 => format!("{s:.1}"),
-        s => format!("{s:.0}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,16 +102,5 @@ mod tests {
         | Niko | 0.31 | built |
         | BinaryCache | 12.0 | a\|b |
         ");
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!(bytes(120), "120 B");
-        assert_eq!(bytes(1536), "1.5 KiB");
-        assert_eq!(bytes(3 << 40), "3.0 TiB");
-        assert_eq!(
-            [0.042, 1.25, 185.2].map(seconds),
-            ["0.04", "1.2", "185"].map(str::to_owned)
-        );
     }
 }

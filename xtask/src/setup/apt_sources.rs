@@ -1,8 +1,5 @@
 //! The machine's own Debian mirror, read from apt's sources in both of their formats. Pure.
 
-/// The mirror of a machine whose sources name none.
-pub const DEFAULT_MIRROR: &str = "http://mirror.example/debian";
-
 /// The suites whose mirrors also carry the one that the private Nix comes from.
 const SUITES: [&str; 9] = [
     "bullseye",

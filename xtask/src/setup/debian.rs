@@ -8,7 +8,7 @@ use super::install::failed_step;
 use super::machine;
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::process::Command;
+use crate::process::{last_lines, Command};
 use crate::report::{self, progress::Progress};
 use crate::tools::apt;
 
@@ -56,8 +56,7 @@ pub async fn install(global: &Global, packages: &[&str], why: &str) -> Result<()
     }
     let names = packages.join(" ");
     report::say(&format!(
-        "setup: {why}: installing Debian's {names} on this machine (from {})",
-        machine::debian_mirror()
+        "setup: {why}: installing Debian's {names} on this machine, from its own apt sources"
     ));
     let what = format!("install Debian's {names}");
     let live = report::live(global.plain);
@@ -78,6 +77,8 @@ async fn run(command: Command, what: &str, live: bool) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let talk = apt::talk(&output.stderr);
+    // What a package's own script says is on stdout, and the reason is often there.
+    let said = last_lines(&output.text(), 5);
+    let talk = format!("{said}\n{}", apt::talk(&output.stderr));
     Err(failed_step(what, Path::new("/"), &output, &talk).into())
 }

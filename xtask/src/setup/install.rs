@@ -12,7 +12,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::cache_dir::CacheDir;
 use crate::failure::Failure;
-use crate::process::Output;
+use crate::process::{last_lines, Output};
 use crate::report;
 
 const POLL: Duration = Duration::from_millis(200);
@@ -134,8 +134,7 @@ pub fn failed_step(what: &str, place: &Path, output: &Output, talk: &str) -> Fai
         "no route to host",
     ];
     let low = talk.to_lowercase();
-    let tail: Vec<&str> = talk.lines().collect();
-    let tail = tail[tail.len().saturating_sub(10)..].join("\n");
+    let tail = last_lines(talk, 10);
     let words = if tail.is_empty() {
         String::new()
     } else {

@@ -47,8 +47,11 @@ fn parse_os_release(text: &str) -> (String, bool) {
     )
 }
 
-/// The mirror that this machine's own packages come from, or Debian's default.
-pub fn debian_mirror() -> String {
+/// The mirror that this machine's own packages come from.
+///
+/// # Errors
+/// Missing, if apt's sources name no Debian archive: which mirror to trust instead is not ours to choose.
+pub fn debian_mirror() -> Result<String, Failure> {
     let mut sources = Vec::new();
     for path in source_files() {
         // A file that this user may not read names no mirror that he could use either.
@@ -56,8 +59,11 @@ pub fn debian_mirror() -> String {
         sources.extend(parse_sources(&path, &text));
     }
     apt_sources::debian_mirror(&sources)
-        .unwrap_or(apt_sources::DEFAULT_MIRROR)
-        .to_owned()
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            Failure::missing("apt's sources on this machine name no Debian archive")
+                .try_next("add one to /etc/apt/sources.list, or install Nix yourself")
+        })
 }
 
 fn parse_sources(path: &Path, text: &str) -> Vec<Source> {

@@ -7,6 +7,7 @@ mod install;
 mod machine;
 mod private_nix;
 mod programs;
+pub mod render;
 pub mod survey;
 
 pub use debian::install as debian_packages;
@@ -23,7 +24,7 @@ use found::Found;
 use machine::StoreAccess;
 use private_nix::Suite;
 
-const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org/download";
+const INSTALL_NIX: &str = "install Nix 2.26 or newer yourself: https://nixos.org/download";
 
 /// A Nix that is recent enough: the machine's own if there is one, else a private one, installed now unless forbidden.
 ///
@@ -32,7 +33,7 @@ const INSTALL_NIX: &str = "install Nix 2.18 or newer yourself: https://nixos.org
 pub async fn nix(global: &Global) -> Result<Nix> {
     let own = found::NIX.find().await?;
     if let Found::Good(program, _) = own {
-        let nix = Nix::new(program, None);
+        let nix = Nix::of_the_machine(program);
         check_store()?;
         return without_missing_build_users(nix).await;
     }

@@ -61,7 +61,7 @@ pub fn installed(cache: &CacheDir, suite: Suite) -> Result<Option<Nix>> {
     match program(cache, suite) {
         Some(program) => {
             let conf_dir = configured(&cache.tool(suite.tool()))?;
-            Ok(Some(Nix::new(program, Some(conf_dir))))
+            Ok(Some(Nix::private(program, conf_dir)))
         }
         None => Ok(None),
     }
@@ -94,7 +94,7 @@ pub async fn install(cache: &CacheDir, suite: Suite, why: &str, live: bool) -> R
     if let Some(install) = Install::begin(cache, suite.tool()).await? {
         possible(cache)?;
         let cpu = Cpu::of_this_machine()?;
-        let mirror = machine::debian_mirror();
+        let mirror = machine::debian_mirror()?;
         let archives = fetch(&install, suite, cpu, &mirror, why, live).await?;
         let built = unpack(&install, suite, &archives, live).await?;
         make_runnable(&built, install.place(), cpu).await?;

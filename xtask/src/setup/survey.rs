@@ -88,10 +88,7 @@ const COMMANDS: [(&str, &[&str]); 8] = [
     ("build-all", &["git", "nix", "/nix"]),
     ("hosts, nodes", &["git", "nix", "/nix"]),
     ("diff", &["git", "nix", "/nix"]),
-    (
-        "check",
-        &["git", "nix", "/nix", "cargo", "rustfmt", "clippy"],
-    ),
+    ("check", &["git", "nix", "/nix"]),
     ("fmt", &["git"]),
     (
         "test",
@@ -118,12 +115,8 @@ impl Survey {
             newer_nix(cache).await?,
             git().await?,
             cargo().await?,
-            component(
-                "rustfmt",
-                "cargo-fmt",
-                "check, test: formatting of Rust files",
-            ),
-            component("clippy", "cargo-clippy", "check, test: lints of Rust files"),
+            component("rustfmt", "cargo-fmt", "check, test: the crates' format"),
+            component("clippy", "cargo-clippy", "check, test: the crates' lints"),
             deploy_rs(cache).await?,
             act(cache).await?,
         ];

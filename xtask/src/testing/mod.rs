@@ -145,16 +145,7 @@ impl<'a> Bench<'a> {
             command = command.env("SLIPWAY_TEST_NIX_NEWER", newer.program());
         }
         // Both versions use the store in the same way; the machine's own Nix has its own configuration.
-        if let Some(dir) = self.nix.conf_dir() {
-            command = command.env("NIX_CONF_DIR", dir);
-        }
-        let own = self.nix.program().parent().map(Path::to_owned);
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        match std::env::join_paths(own.into_iter().chain(std::env::split_paths(&path))) {
-            Ok(path) => command.env("PATH", path),
-            // A folder with a colon in its name cannot be on PATH; the tests have SLIPWAY_TEST_NIX.
-            Err(_) => command,
-        }
+        self.nix.for_children(command)
     }
 }
 

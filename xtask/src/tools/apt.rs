@@ -183,9 +183,9 @@ pub fn archive_size(plan: &str) -> Option<&str> {
 
 /// How far a download is, of a line on the status descriptor: `dlstatus:12:34.5:Retrieving file 12 of 97`.
 pub fn progress(line: &str) -> Option<(f32, &str)> {
-    let rest = line
-        .strip_prefix("dlstatus:")
-        .or_else(|| line.strip_prefix("pmstatus:"))?;
+    let rest = ["dlstatus:", "pmstatus:", "pmerror:"]
+        .into_iter()
+        .find_map(|kind| line.strip_prefix(kind))?;
     let mut fields = rest.splitn(3, ':').skip(1);
     let percent = fields.next()?.parse().ok()?;
     Some((percent, fields.next()?))
@@ -269,6 +269,7 @@ mod tests {
         let line = "dlstatus:12:34.5000:Retrieving file 12 of 97";
         assert_eq!(progress(line), Some((34.5, "Retrieving file 12 of 97")));
         assert_eq!(progress("E: Failed to fetch http://x"), None);
-        assert_eq!(talk(&format!("{line}\n\nE: no\n")), "E: no");
+        let error = "pmerror:git:76.8:installed git package post-installation script exited 1";
+        assert_eq!(talk(&format!("{line}\n\n{error}\nE: no\n")), "E: no");
     }
 }

@@ -1,24 +1,23 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
 mod build;
-mod config;
+pub mod config;
 pub mod derivation;
+pub mod error;
 pub mod log;
 pub mod path_info;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::failure::{Exit, Failure};
 use crate::fleet::flake::Flake;
 use crate::fleet::lock::{Lock, Reference};
 use crate::fleet::stage::Stage;
-use crate::fleet::store_path::StorePath;
 use crate::process::{Command, Output, Status};
-use path_info::PathInfo;
 
 /// A Nix that was found or installed: the program and how it is configured.
 #[derive(Debug, Clone)]
@@ -32,11 +31,20 @@ pub struct Nix {
 }
 
 impl Nix {
-    pub fn new(program: PathBuf, conf_dir: Option<PathBuf>) -> Self {
+    /// The machine's own, with its own configuration.
+    pub fn of_the_machine(program: PathBuf) -> Self {
         Self {
             program,
-            conf_dir,
+            conf_dir: None,
             options: Vec::new(),
+        }
+    }
+
+    /// A private one: `conf_dir` stands in for /etc/nix.
+    pub fn private(program: PathBuf, conf_dir: PathBuf) -> Self {
+        Self {
+            conf_dir: Some(conf_dir),
+            ..Self::of_the_machine(program)
         }
     }
 
@@ -69,9 +77,9 @@ impl Nix {
         }
     }
 
-    /// The value of a setting, on stdout. The command's name is the one that Nix 2.18 knows too.
+    /// The value of a setting, on stdout.
     pub fn setting(&self, name: &str) -> Command {
-        self.question(["show-config", name])
+        self.question(["config", "show", name])
     }
 
     /// `nix eval` of a function of the flake's outputs (`evaluate::apply`), without Nix's own cache of evaluations:
@@ -82,8 +90,10 @@ impl Nix {
             .args(stage_args(stage))
             // A path that starts with a dot is taken as it is; this one is the root of the outputs.
             .arg(flake.attribute("."))
-            .args(flake.override_args())
+            .args(override_args(flake))
             .args(["--apply", expression])
+            // Deep in a function Nix looks for signals only every few seconds, and an evaluation leaves nothing behind.
+            .grace(Duration::from_millis(500))
     }
 
     /// `nix flake check` without building anything.
@@ -92,33 +102,7 @@ impl Nix {
             .args(["--option", "warn-dirty", "false"])
             .args(stage_args(stage))
             .arg(&flake.reference)
-            .args(flake.override_args())
-    }
-
-    /// Builds derivations without keeping a link to what comes out, going on when one fails.
-    pub fn realise<'a>(
-        &self,
-        derivations: impl IntoIterator<Item = &'a StorePath>,
-        stage: Stage,
-    ) -> Command {
-        self.command(["build", "--no-link", "--keep-going"])
-            .args(stage_args(stage))
-            .args(derivations.into_iter().map(|drv| format!("{drv}^*")))
-    }
-
-    /// Whether all outputs of a derivation are in the store.
-    pub async fn is_built(&self, derivation: &StorePath) -> Result<bool> {
-        let output = self
-            .question(["path-info", "--offline"])
-            .arg(format!("{derivation}^*"))
-            .capture()
-            .await?;
-        Ok(output.status.success())
-    }
-
-    /// What the build of a derivation said, on stdout.
-    pub fn log(&self, derivation: &StorePath) -> Command {
-        self.question(["log"]).arg(derivation.as_str())
+            .args(override_args(flake))
     }
 
     /// `nix eval` of an expression on its own, answered in JSON.
@@ -126,49 +110,38 @@ impl Nix {
         self.question(["eval", "--json", "--expr", expression])
     }
 
+    /// What can be built here or on a configured builder.
+    pub async fn capabilities(&self) -> Result<config::Capabilities> {
+        let output = self
+            .question(["config", "show", "--json"])
+            .success()
+            .await?;
+        config::capabilities(&output.stdout, |file| std::fs::read_to_string(file).ok())
+    }
+
     /// What is known of a flake without evaluating it.
     pub async fn metadata(&self, flake: &Flake) -> Result<Metadata> {
         let output = self
             .command(["flake", "metadata", "--json"])
             .args(QUICK)
-            .arg("--no-write-lock-file")
+            .args(override_args(flake))
             .arg(&flake.reference)
-            .success()
-            .await?;
-        serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
-    }
-
-    /// Builds derivations for as long as somebody looks at them: nothing keeps the results from being collected.
-    pub fn build_unlinked<'a>(
-        &self,
-        derivations: impl IntoIterator<Item = &'a StorePath>,
-        stage: Stage,
-    ) -> Command {
-        self.command(["build", "--no-link", "--keep-going"])
-            .args(stage_args(stage))
-            .args(derivations.into_iter().map(|path| format!("{path}^out")))
-    }
-
-    /// What the store knows of a path and all that it refers to.
-    pub async fn closure(&self, path: &StorePath) -> Result<BTreeMap<StorePath, PathInfo>> {
-        let output = self
-            .question(["path-info", "--json", "--recursive", path.as_str()])
-            .success()
-            .await?;
-        path_info::parse(&output.stdout)
-    }
-
-    /// Whether all of these are in the store.
-    pub async fn are_valid<'a>(
-        &self,
-        paths: impl IntoIterator<Item = &'a StorePath>,
-    ) -> Result<bool> {
-        let output = self
-            .question(["path-info", "--offline"])
-            .args(paths.into_iter().map(StorePath::as_str))
             .capture()
             .await?;
-        Ok(output.status.success())
+        if !output.status.success() {
+            let said = output.last_lines(1);
+            let said = said.trim_start().trim_start_matches("error: ");
+            let message = format!("cannot read the flake {}: {said}", flake.reference);
+            // A server that answers says that the reference is wrong; one that does not says nothing of it.
+            let unreachable = said.contains("unable to download") && !said.contains("HTTP error");
+            let exit = if unreachable {
+                Exit::Missing
+            } else {
+                Exit::Usage
+            };
+            return Err(Failure::new(exit, message).into());
+        }
+        serde_json::from_slice(&output.stdout).context("cannot read `nix flake metadata`")
     }
 
     /// Why Nix cannot reach a web server; none if it can. Asks as Nix does when it fetches, with its proxy and its
@@ -245,6 +218,15 @@ fn unreachable(server: &str, output: &Output) -> String {
     }
 }
 
+/// What replaces a flake's inputs; a flake that is only looked at keeps its lock file as it is.
+pub fn override_args(flake: &Flake) -> Vec<&str> {
+    let mut args = vec!["--no-write-lock-file"];
+    for (input, reference) in &flake.overrides {
+        args.extend(["--override-input", input, reference]);
+    }
+    args
+}
+
 /// What every command of a stage takes: the rehearsal stage must neither ask the network nor need a sandbox's shell.
 pub fn stage_args(stage: Stage) -> &'static [&'static str] {
     match stage {
@@ -257,5 +239,28 @@ pub fn stage_args(stage: Stage) -> &'static [&'static str] {
             "substituters",
             "",
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overrides_never_touch_the_lock_file() {
+        let mut flake = Flake::folder(std::path::Path::new("/fleet"));
+        assert_eq!(override_args(&flake), ["--no-write-lock-file"]);
+        flake
+            .overrides
+            .push(("nixpkgs".to_owned(), "path:/r".to_owned()));
+        assert_eq!(
+            override_args(&flake),
+            [
+                "--no-write-lock-file",
+                "--override-input",
+                "nixpkgs",
+                "path:/r"
+            ]
+        );
     }
 }

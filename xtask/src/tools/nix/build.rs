@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::path_info::PathInfo;
-use super::{config, path_info, stage_args, Nix};
+use super::{path_info, stage_args, Nix};
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::process::Command;
@@ -31,6 +31,40 @@ impl Nix {
             .arg("--out-link")
             .arg(root)
             .args(derivations.into_iter().map(|path| format!("{path}^out")))
+    }
+
+    /// Builds all outputs of derivations, going on when one fails. Nothing keeps them from being collected.
+    pub fn build_unlinked<'a>(
+        &self,
+        derivations: impl IntoIterator<Item = &'a StorePath>,
+        stage: Stage,
+    ) -> Command {
+        self.command(["build", "--no-link", "--keep-going"])
+            .args(stage_args(stage))
+            .args(derivations.into_iter().map(|path| format!("{path}^*")))
+    }
+
+    /// `nix build` as a person types it, for installables that are still to be added.
+    pub fn plain_build(&self, stage: Stage, jobs: u32) -> Command {
+        self.command(["build", "--no-link", "--max-jobs"])
+            .arg(jobs.to_string())
+            .args(stage_args(stage))
+    }
+
+    /// A program that finds this Nix first on its PATH, configured as it is here.
+    pub fn for_children(&self, command: Command) -> Command {
+        let folder = self.program().parent().map(Path::to_owned);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = folder.into_iter().chain(std::env::split_paths(&path));
+        let command = match std::env::join_paths(folders) {
+            Ok(path) => command.env("PATH", path),
+            // Only a folder with a colon in its name cannot be on PATH at all.
+            Err(_) => command,
+        };
+        match self.conf_dir() {
+            Some(dir) => command.env("NIX_CONF_DIR", dir),
+            None => command,
+        }
     }
 
     /// What the store knows of these paths, with their closures' sizes; nothing of a path that is not there.
@@ -63,6 +97,30 @@ impl Nix {
             .with_context(|| format!("nix path-info {}: {}", output.status, output.last_lines(5)))
     }
 
+    /// What the store knows of a path and all that it refers to.
+    pub async fn closure(&self, path: &StorePath) -> Result<BTreeMap<StorePath, PathInfo>> {
+        let output = self
+            .question(["path-info", "--json", "--recursive", path.as_str()])
+            .success()
+            .await?;
+        path_info::parse(&output.stdout)
+    }
+
+    /// Whether all outputs of a derivation are in the store.
+    pub async fn is_built(&self, derivation: &StorePath) -> Result<bool> {
+        let output = self
+            .question(["path-info", "--offline"])
+            .arg(format!("{derivation}^*"))
+            .capture()
+            .await?;
+        Ok(output.status.success())
+    }
+
+    /// What the build of a derivation said, on stdout.
+    pub fn log(&self, derivation: &StorePath) -> Command {
+        self.question(["log"]).arg(derivation.as_str())
+    }
+
     /// Keeps paths that are there from being collected, as long as the links `link`, `link-1` and so on exist.
     pub async fn add_roots(&self, paths: &[&StorePath], link: &Path) -> Result<()> {
         self.question(["build", "--offline", "--out-link"])
@@ -71,15 +129,6 @@ impl Nix {
             .success()
             .await?;
         Ok(())
-    }
-
-    /// The systems that are built here or on a configured builder.
-    pub async fn systems(&self) -> Result<BTreeSet<String>> {
-        let output = self
-            .question(["config", "show", "--json"])
-            .success()
-            .await?;
-        config::systems(&output.stdout, |file| std::fs::read_to_string(file).ok())
     }
 
     /// How a person calls this Nix: by its name if that finds it.

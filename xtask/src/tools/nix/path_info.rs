@@ -18,8 +18,6 @@ pub struct PathInfo {
     /// Bytes of the path itself.
     #[serde(default)]
     pub nar_size: Option<u64>,
-    #[serde(default)]
-    pub references: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -99,7 +99,11 @@ pub fn files_of(root: Option<&Path>) -> impl Fn(&str) -> Option<String> + '_ {
             }
         };
         let inside_text = inside.to_str().filter(|text| !text.is_empty())?;
-        root.join(inside).exists().then(|| inside_text.to_owned())
+        let there = root.join(inside);
+        if there.join("default.nix").is_file() {
+            return Some(format!("{inside_text}/default.nix"));
+        }
+        there.exists().then(|| inside_text.to_owned())
     }
 }
 
@@ -179,7 +183,7 @@ fn is_excerpt(line: &str) -> bool {
 
 /// The text with the fleet's own files named as a person names them.
 fn shorten(text: &str, own: &impl Fn(&str) -> Option<String>) -> String {
-    let ends = |c: char| c.is_whitespace() || "'`\",;()[]{}".contains(c);
+    let ends = |c: char| c.is_whitespace() || "'`\",:;()[]{}".contains(c);
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(ends) {
         let path = word.trim_end_matches(ends);

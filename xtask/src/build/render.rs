@@ -1,7 +1,8 @@
 //! The report of `build-all`: a table for a person, the same as Markdown, and each failure with its log.
 
-use super::table::{bytes, seconds, Table};
-use crate::build::outcome::{Host, Outcome, Report};
+use super::outcome::{Host, Outcome, Report};
+use crate::report::table::Table;
+use crate::report::words::{bytes, counted, seconds};
 
 /// What became of every host, a row each.
 pub fn table(report: &Report) -> Table {
@@ -58,8 +59,8 @@ fn change(host: &Host) -> [String; 3] {
 
 /// One line on all of it.
 pub fn summary(report: &Report) -> String {
-    let all = report.hosts.len();
-    let mut parts = vec![format!("{} of {all} hosts built", report.built())];
+    let hosts = counted(report.hosts.len(), "host");
+    let mut parts = vec![format!("{} of {hosts} built", report.built())];
     for (outcome, words) in [
         (Outcome::EvaluatedOnly, "evaluated only"),
         (Outcome::EvaluationFailed, "failed to evaluate"),

@@ -1,9 +1,10 @@
 //! What was checked, as a person reads it.
 
-use super::table::{seconds, Table};
-use crate::check::{Report, Verdict};
+use super::{Report, Verdict};
+use crate::report::table::Table;
+use crate::report::words::seconds;
 
-pub fn render(report: &Report) -> String {
+pub fn text(report: &Report) -> String {
     let mut table = Table::new(["check", "result", "seconds", "why"]).numbers([2]);
     for row in &report.checks {
         let (result, why) = match &row.verdict {

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use serde::Serialize;
 
-use super::table::Table;
-use crate::evaluate::error::EvaluationError;
-use crate::evaluate::Survey;
+use super::Survey;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::{Host, Inventory, Node};
 use crate::fleet::stage::Stage;
+use crate::report::table::Table;
+use crate::tools::nix::error::EvaluationError;
 
 pub fn table(survey: &Survey) -> String {
     let mut table = Table::new(["host", "description", "system", "address", "wave", "checks"]);
@@ -85,12 +86,12 @@ struct Document<'a> {
 ///
 /// # Errors
 /// Never, with string keys.
-pub fn json(survey: &Survey) -> serde_json::Result<String> {
+pub fn json(survey: &Survey) -> Result<String> {
     let document = Document {
         inventory: &survey.inventory,
         failed: &survey.failed,
     };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&document)?))
+    crate::report::json(&document)
 }
 
 #[derive(Serialize)]
@@ -109,7 +110,7 @@ struct Leg<'a> {
 ///
 /// # Errors
 /// Never, with string keys.
-pub fn matrix(inventory: &Inventory) -> serde_json::Result<String> {
+pub fn matrix(inventory: &Inventory) -> Result<String> {
     let legs = inventory.hosts.values().map(|host| Leg {
         host: &host.name,
         system: &host.system,
@@ -171,11 +172,11 @@ struct NodesDocument<'a> {
 ///
 /// # Errors
 /// Never, with string keys.
-pub fn nodes_json(inventory: &Inventory) -> serde_json::Result<String> {
+pub fn nodes_json(inventory: &Inventory) -> Result<String> {
     let document = NodesDocument {
         version: 1,
         stage: inventory.stage,
         nodes: all_nodes(inventory).collect(),
     };
-    Ok(format!("{}\n", serde_json::to_string_pretty(&document)?))
+    crate::report::json(&document)
 }

@@ -1,9 +1,9 @@
 //! The facts about a machine as a person reads them.
 
-use super::table::Table;
-use crate::setup::survey::{Disk, State, Survey, Tool, Works};
+use super::survey::{Disk, State, Survey, Tool, Works};
+use crate::report::table::Table;
 
-pub fn render(survey: &Survey) -> String {
+pub fn doctor(survey: &Survey) -> String {
     let root = if survey.root { "" } else { ", not root" };
     let mut text = format!(
         "{} ({}), as {}{root}\n",
