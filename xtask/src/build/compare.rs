@@ -25,15 +25,13 @@ pub async fn with(before: &Fleet, options: &Options, rows: &mut [Host]) -> Resul
     let mut pass = Pass::prepare(before, options)
         .await
         .with_context(|| format!("cannot compare with {revision}"))?;
-    let hosts: Vec<HostName> = (pass.hosts().iter())
-        .filter(|host| rows.iter().any(|row| row.host == **host))
-        .cloned()
-        .collect();
-    report::say(&format!(
-        "comparing with {revision:.12}: {} hosts",
-        hosts.len()
-    ));
-    let old = pass.build(&hosts, options).await?.rows;
+    report::say(&format!("comparing with {revision:.12}"));
+    let wanted: BTreeSet<&HostName> = rows.iter().map(|row| &row.host).collect();
+    let select = |all: &[HostName]| {
+        let hosts = all.iter().filter(|host| wanted.contains(host));
+        Ok(hosts.cloned().collect())
+    };
+    let old = pass.build(options, select).await?.rows;
     for row in old.iter().filter(|row| !row.outcome.is_built()) {
         if let Some(error) = &row.error {
             report::say(&format!("warning: at {revision:.12}: {}", error.message));

@@ -52,6 +52,10 @@ pub struct Evaluations {
     whole: VecDeque<HostName>,
     running: usize,
     alone: bool,
+    /// Seconds until a worker begins its first host, and seconds and number of all hosts that are done.
+    start: f64,
+    spent: f64,
+    done: u32,
 }
 
 impl Evaluations {
@@ -63,7 +67,33 @@ impl Evaluations {
             whole: VecDeque::new(),
             running: 0,
             alone: false,
+            start: 0.0,
+            spent: 0.0,
+            done: 0,
         }
+    }
+
+    /// A worker began its first host after this many seconds.
+    pub fn saw_start(&mut self, seconds: f64) {
+        self.start = self.start.max(seconds);
+    }
+
+    /// A host took this many seconds.
+    pub fn saw_host(&mut self, seconds: f64) {
+        self.spent += seconds;
+        self.done += 1;
+    }
+
+    /// Hosts that take about as long as the start of a worker; one, as long as that is not known.
+    fn least(&self) -> usize {
+        if self.done == 0 || self.spent <= 0.0 {
+            return 1;
+        }
+        let hosts = self.start / (self.spent / f64::from(self.done));
+        // Between 1 and 64, whatever the clock says.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let hosts = hosts.clamp(1.0, 64.0) as usize;
+        hosts
     }
 
     pub fn is_done(&self) -> bool {
@@ -88,8 +118,9 @@ impl Evaluations {
         }
         let (hosts, alone) = if !self.waiting.is_empty() {
             // Guided self-scheduling: large batches first, single hosts at the end, so that no worker ends long
-            // before the others. Each batch costs a start of Nix and the evaluation of what all hosts share.
-            let size = (self.waiting.len() / (2 * workers)).max(1);
+            // before the others; but a batch of hosts that cost less than the start of its worker is no gain.
+            let guided = self.waiting.len().div_ceil(2 * workers);
+            let size = guided.max(self.least()).min(self.waiting.len());
             (self.waiting.drain(..size).collect(), false)
         } else if let Some(host) = self.single.pop_front() {
             (vec![host], false)
@@ -172,8 +203,22 @@ mod tests {
             assert_eq!(verdict, Verdict::Continue);
         }
         assert_eq!(sizes.iter().sum::<usize>(), 16);
-        assert_eq!(sizes, [4, 3, 2, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(sizes, [4, 3, 3, 2, 1, 1, 1, 1]);
         assert!(all.is_done());
+    }
+
+    #[test]
+    fn batches_are_worth_the_start_of_a_worker() {
+        let mut all = evaluations(12, 4096);
+        all.saw_start(0.5);
+        all.saw_host(0.1);
+        all.saw_host(0.1);
+        assert_eq!(all.next().unwrap().hosts.len(), 5);
+        assert_eq!(all.next().unwrap().hosts.len(), 5);
+        let mut heavy = evaluations(12, 4096);
+        heavy.saw_start(0.5);
+        heavy.saw_host(4.0);
+        assert_eq!(heavy.next().unwrap().hosts.len(), 3);
     }
 
     #[test]
@@ -193,7 +238,7 @@ mod tests {
         assert_eq!(names(&batch), ["h0", "h1", "h2", "h3"]);
         let verdict = all.ended(batch, 1, true, Ending::Error);
         assert_eq!(verdict, Verdict::Failed(HostName::known("h1")));
-        assert_eq!(names(&all.next().unwrap()), ["h2", "h3", "h4"]);
+        assert_eq!(names(&all.next().unwrap()), ["h2", "h3", "h4", "h5"]);
     }
 
     #[test]
@@ -211,7 +256,7 @@ mod tests {
             all.ended(batch, 2, true, Ending::Recycled),
             Verdict::Continue
         );
-        assert_eq!(names(&all.next().unwrap()), ["h2", "h3", "h4"]);
+        assert_eq!(names(&all.next().unwrap()), ["h2", "h3", "h4", "h5"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod builds;
 mod compare;
 mod evaluations;
 mod failures;
+mod guard;
 mod isolation;
 mod keep;
 pub mod memory;
@@ -11,6 +12,7 @@ pub mod outcome;
 mod progress;
 mod provenance;
 pub mod render;
+mod request;
 mod reuse;
 mod roots;
 mod run;
@@ -34,8 +36,9 @@ use crate::report::live::Live;
 
 use memory::Memory;
 use outcome::{Evaluation, Host, Report};
+use request::{Finished, Request};
 use reuse::{Kept, Reuse};
-use run::{Request, Run};
+use run::Run;
 
 /// How hosts are built.
 #[derive(Debug, Clone)]
@@ -72,8 +75,8 @@ pub async fn build_all(fleet: &Fleet, options: &Options) -> Result<Report> {
         None => None,
     };
     let mut pass = Pass::prepare(fleet, options).await?;
-    let hosts = host::select(pass.hosts(), &options.hosts)?;
-    let done = pass.build(&hosts, options).await?;
+    let select = |all: &[HostName]| Ok(host::select(all, &options.hosts)?);
+    let done = pass.build(options, select).await?;
     let mut rows = done.rows;
     if let Some(dir) = &options.out_links {
         keep::link(fleet, dir, &rows).await?;
@@ -105,6 +108,8 @@ struct Pass<'a> {
     before: Option<Kept>,
     isolated: bool,
     overview: Overview,
+    /// The overview is an earlier tree's.
+    assumed: bool,
 }
 
 struct Done {
@@ -127,13 +132,16 @@ impl<'a> Pass<'a> {
             && before
                 .as_ref()
                 .is_some_and(|kept| is_isolated(fleet, &kept.overview));
-        let overview = match &before {
+        let (overview, assumed) = match &before {
             Some(kept) if same || (isolated && kept.overview_holds(&fleet.source)) => {
-                kept.overview.clone()
+                (kept.overview.clone(), false)
             }
-            _ => fleet.overview().await?,
+            // The first worker tells whether that is right, which costs no process of its own.
+            Some(kept) if kept.overview_is_likely(&fleet.source) => (kept.overview.clone(), true),
+            _ => (fleet.overview().await?, false),
         };
         Ok(Self {
+            assumed,
             fleet,
             name,
             before,
@@ -142,8 +150,18 @@ impl<'a> Pass<'a> {
         })
     }
 
-    fn hosts(&self) -> &[HostName] {
-        &self.overview.hosts
+    /// Builds the hosts that `select` chooses among the fleet's.
+    async fn build(
+        &mut self,
+        options: &Options,
+        select: impl Fn(&[HostName]) -> Result<Vec<HostName>>,
+    ) -> Result<Done> {
+        loop {
+            let hosts = select(&self.overview.hosts)?;
+            if let Some(done) = self.try_build(&hosts, options).await? {
+                return Ok(done);
+            }
+        }
     }
 
     /// Where the links are that keep its closures.
@@ -151,7 +169,8 @@ impl<'a> Pass<'a> {
         self.fleet.cache.roots().join(self.name.as_str())
     }
 
-    async fn build(&mut self, hosts: &[HostName], options: &Options) -> Result<Done> {
+    /// Builds the hosts that `select` names. None if the fleet is not made of what was assumed, which is known now.
+    async fn try_build(&mut self, hosts: &[HostName], options: &Options) -> Result<Option<Done>> {
         let fleet = self.fleet;
         let known = self.before.take();
         let mut reuse = Reuse::plan(
@@ -174,8 +193,17 @@ impl<'a> Pass<'a> {
             roots: links.clone(),
         };
         let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
-        let run = Run::new(fleet.clone(), request, reuse, live);
-        let mut done = run.finish().await?;
+        let assumed = self.assumed.then(|| self.overview.clone());
+        let run = Run::new(fleet.clone(), request, reuse, live, assumed);
+        let mut done = match run.finish().await? {
+            Finished::Done(done) => done,
+            Finished::Other(overview) => {
+                self.overview = overview;
+                self.assumed = false;
+                self.before = known;
+                return Ok(None);
+            }
+        };
         if known.as_ref() != Some(&done.kept) {
             kept::write(&fleet.cache, KIND, &self.name, &done.kept)?;
         }
@@ -184,10 +212,10 @@ impl<'a> Pass<'a> {
             .filter_map(|host| done.hosts.remove(host))
             .collect();
         keep::closures(fleet, &done.kept, &rows, &roots, &links).await?;
-        Ok(Done {
+        Ok(Some(Done {
             rows,
             evaluation: done.evaluation,
-        })
+        }))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The coordinator: starts workers and builds as `evaluations` and `slots` say, and keeps what becomes of each host.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -11,39 +10,19 @@ use tokio::task::JoinSet;
 use super::builds::Builds;
 use super::evaluations::{Evaluations, Verdict};
 use super::failures;
-use super::memory::Memory;
+use super::guard::Guard;
 use super::outcome::{Error, Evaluation, Host, Outcome};
-use super::reuse::{Kept, Reuse};
+use super::request::{Done, Finished, Request};
+use super::reuse::Reuse;
 use super::slots::{self, Start};
-use super::worker::{Id, Message, SHORT_TICK, TICK};
+use super::worker::{Id, Message};
 use super::workers::{Ended, Workers};
-use crate::evaluate::apply::HostEvaluation;
+use crate::evaluate::apply::{HostEvaluation, Overview};
 use crate::evaluate::Fleet;
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory;
-use crate::process::usage;
 use crate::report::live::{Doing, Live};
-
-/// What is to be done, and with how much.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// In the order of the report.
-    pub hosts: Vec<HostName>,
-    pub jobs: u32,
-    pub memory: Memory,
-    /// Where the links are made that keep the closures from being collected.
-    pub roots: PathBuf,
-}
-
-/// What became of all hosts.
-#[derive(Debug)]
-pub struct Done {
-    pub hosts: BTreeMap<HostName, Host>,
-    pub evaluation: Evaluation,
-    /// For the next run.
-    pub kept: Kept,
-}
 
 pub struct Run {
     fleet: Fleet,
@@ -51,6 +30,11 @@ pub struct Run {
     reuse: Reuse,
     live: Live,
     evaluations: Evaluations,
+    assumed: Option<Overview>,
+    /// A worker was told to say what the fleet is made of.
+    asked: bool,
+    /// What it said, if that is not what was assumed.
+    other: Option<Overview>,
     workers: Workers,
     builds: Builds,
     /// Evaluated, and not yet given to a build process.
@@ -60,10 +44,7 @@ pub struct Run {
     entries: BTreeMap<HostName, inventory::Host>,
     hosts: BTreeMap<HostName, Host>,
     systems: Option<BTreeSet<String>>,
-    /// Bytes that all workers have resident, when they were last looked at and at most.
-    resident: u64,
-    looked: Instant,
-    peak: u64,
+    guard: Guard,
     next_id: Id,
     tell: UnboundedSender<Message>,
     heard: UnboundedReceiver<Message>,
@@ -72,7 +53,14 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(fleet: Fleet, request: Request, reuse: Reuse, live: Live) -> Self {
+    /// `assumed`: what the fleet is made of was true of an earlier tree, and is to be held against this one.
+    pub fn new(
+        fleet: Fleet,
+        request: Request,
+        reuse: Reuse,
+        live: Live,
+        assumed: Option<Overview>,
+    ) -> Self {
         let (tell, heard) = unbounded_channel();
         let to_evaluate: Vec<HostName> = (request.hosts.iter())
             .filter(|host| !reuse.holds(host))
@@ -80,6 +68,9 @@ impl Run {
             .collect();
         Self {
             evaluations: Evaluations::new(to_evaluate, request.memory.clone()),
+            assumed,
+            asked: false,
+            other: None,
             fleet,
             request,
             reuse,
@@ -91,9 +82,7 @@ impl Run {
             entries: BTreeMap::new(),
             hosts: BTreeMap::new(),
             systems: None,
-            resident: 0,
-            looked: Instant::now(),
-            peak: 0,
+            guard: Guard::default(),
             next_id: 0,
             tell,
             heard,
@@ -105,23 +94,26 @@ impl Run {
     ///
     /// # Errors
     /// If the fleet as a whole cannot be evaluated, or Nix cannot be started.
-    pub async fn finish(mut self) -> Result<Done> {
+    pub async fn finish(mut self) -> Result<Finished> {
         let result = self.work().await;
         self.live.finish();
+        if let Some(overview) = self.other {
+            return Ok(Finished::Other(overview));
+        }
         result?;
         let sizes = (self.hosts.values())
             .filter_map(|row| Some((row.toplevel.clone()?, row.closure_size?)))
             .collect();
-        Ok(Done {
+        Ok(Finished::Done(Box::new(Done {
             evaluation: Evaluation {
                 evaluated: self.evaluated.len(),
                 workers: self.evaluations.memory.workers(),
                 budget: self.evaluations.memory.budget(),
-                peak: self.peak,
+                peak: self.guard.peak(),
             },
             kept: self.reuse.keep(&self.evaluated, &self.entries, &sizes),
             hosts: self.hosts,
-        })
+        })))
     }
 
     async fn work(&mut self) -> Result<()> {
@@ -131,6 +123,9 @@ impl Run {
         loop {
             if self.evaluations.is_done() {
                 self.settle().await?;
+            }
+            if self.other.is_some() {
+                return Ok(());
             }
             self.start_workers();
             let wait = self.start_builds();
@@ -142,10 +137,8 @@ impl Run {
             }
             let wait = if self.workers.is_empty() {
                 wait
-            } else if self.evaluations.memory.is_near(self.resident) {
-                wait.min(SHORT_TICK)
             } else {
-                wait.min(TICK)
+                wait.min(self.guard.tick(&self.evaluations.memory))
             };
             // Whatever happens, we look again after a while: nothing is lost by an event that never comes.
             match tokio::time::timeout(wait, self.heard.recv()).await {
@@ -153,7 +146,8 @@ impl Run {
                 Ok(None) => anyhow::bail!("the build's tasks are gone"),
                 Err(_) => (),
             }
-            self.guard_memory();
+            self.guard
+                .look(&mut self.workers, &mut self.evaluations.memory);
         }
     }
 
@@ -183,7 +177,8 @@ impl Run {
     fn start_workers(&mut self) {
         while let Some(batch) = self.evaluations.next() {
             let id = self.id();
-            let task = self.workers.start(id, &self.fleet, batch);
+            let ask = self.assumed.is_some() && !std::mem::replace(&mut self.asked, true);
+            let task = self.workers.start(id, &self.fleet, batch, ask);
             self.tasks.spawn(task.run(self.tell.clone()));
         }
     }
@@ -227,6 +222,19 @@ impl Run {
             Message::WorkerSaid(id, event) => {
                 let memory = &mut self.evaluations.memory;
                 let said = self.workers.said(id, *event, memory);
+                if let Some(overview) = said.overview.map(|it| self.fleet.complete(it)) {
+                    if self
+                        .assumed
+                        .take()
+                        .is_some_and(|assumed| assumed != overview)
+                    {
+                        self.other = Some(overview);
+                        return Ok(());
+                    }
+                }
+                if let Some(seconds) = said.start {
+                    self.evaluations.saw_start(seconds);
+                }
                 if let Some(host) = said.begun {
                     self.live.doing(&host, Doing::Evaluating);
                 }
@@ -234,6 +242,7 @@ impl Run {
                     self.live.say(&format!("warning: {warning}"));
                 }
                 if let Some((evaluation, seconds)) = said.done {
+                    self.evaluations.saw_host(seconds);
                     let host = evaluation.host.clone();
                     if let Some(entry) = &evaluation.inventory {
                         self.entries.insert(host.clone(), entry.clone());
@@ -355,30 +364,6 @@ impl Run {
         let news = row.outcome != Outcome::AlreadyBuilt || row.evaluation_seconds.is_some();
         self.live.done(&row.host, news.then_some(&words), good);
         self.hosts.insert(row.host.clone(), row);
-    }
-
-    /// The heap's limit bounds most of a worker's memory, and this bounds the rest.
-    fn guard_memory(&mut self) {
-        // Every line that a worker or a build prints leads here.
-        if self.looked.elapsed() < SHORT_TICK || self.workers.is_empty() {
-            return;
-        }
-        self.looked = Instant::now();
-        let resident: BTreeMap<Id, u64> = (self.workers.pids())
-            .filter_map(|(id, pid)| Some((id, usage::resident(pid)?)))
-            .collect();
-        let sum: u64 = resident.values().sum();
-        self.peak = self.peak.max(sum);
-        let memory = &mut self.evaluations.memory;
-        for (&id, &bytes) in &resident {
-            self.workers.saw(id, bytes, memory);
-        }
-        let before = std::mem::replace(&mut self.resident, sum);
-        if memory.will_exceed(before, sum) {
-            if let Some((&largest, _)) = resident.iter().max_by_key(|(_, bytes)| **bytes) {
-                self.workers.give_up(largest);
-            }
-        }
     }
 
     fn id(&mut self) -> Id {

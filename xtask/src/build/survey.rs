@@ -32,19 +32,24 @@ impl Fleet {
             .await?;
         let reference = &self.flake.reference;
         match found {
-            Some(mut overview) if output.status.success() => {
+            Some(overview) if output.status.success() => {
                 if overview.hosts.is_empty() {
                     let failure = Failure::usage(format!("{reference} has no nixosConfigurations"));
                     return Err(failure.into());
                 }
-                overview.stage = overview.stage.or(Some(self.stage));
-                Ok(overview)
+                Ok(self.complete(overview))
             }
             _ => {
                 let text = self.worded(&self.error(&output));
                 Err(Failure::failed(format!("cannot evaluate {reference}: {text}")).into())
             }
         }
+    }
+
+    /// A flake that says nothing of stages is in the one that it was opened in.
+    pub fn complete(&self, mut overview: Overview) -> Overview {
+        overview.stage = overview.stage.or(Some(self.stage));
+        overview
     }
 
     /// The inventory entries of hosts whose toplevels fail; of a host whose entry fails too there is none.

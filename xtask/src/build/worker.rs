@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::mpsc::UnboundedSender;
@@ -110,11 +109,6 @@ impl BuildTask {
         Ok(Built { output, closures })
     }
 }
-
-/// The memory guard looks this often, and this often when the workers come near the budget: Nix can touch a gigabyte in
-/// a second.
-pub const TICK: Duration = Duration::from_millis(50);
-pub const SHORT_TICK: Duration = Duration::from_millis(10);
 
 fn send(tell: &UnboundedSender<Message>, message: Message) {
     // The coordinator is gone only when the whole run is given up.

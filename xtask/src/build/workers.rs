@@ -7,7 +7,7 @@ use super::evaluations::{Batch, Ending};
 use super::memory::Memory;
 use super::run::seconds_since;
 use super::worker::{EvaluationTask, Id};
-use crate::evaluate::apply::{Event, HostEvaluation, Wanted};
+use crate::evaluate::apply::{Event, HostEvaluation, Overview, Wanted};
 use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
 use crate::process::{self, Output, Status};
@@ -19,6 +19,7 @@ pub struct Workers(BTreeMap<Id, Worker>);
 struct Worker {
     batch: Batch,
     pid: Option<i32>,
+    started: Instant,
     done: usize,
     begun: Option<Instant>,
     /// Resident bytes now, and when the last host was done.
@@ -32,6 +33,9 @@ struct Worker {
 #[derive(Debug, Default)]
 pub struct Said {
     pub begun: Option<HostName>,
+    /// Seconds that it took to begin its first host.
+    pub start: Option<f64>,
+    pub overview: Option<Overview>,
     /// An evaluated host and the seconds it took.
     pub done: Option<(HostEvaluation, f64)>,
     pub warning: Option<String>,
@@ -52,21 +56,23 @@ impl Workers {
         self.0.is_empty()
     }
 
-    pub fn start(&mut self, id: Id, fleet: &Fleet, batch: Batch) -> EvaluationTask {
+    /// `overview`: the worker also says what the fleet is made of, before any host.
+    pub fn start(&mut self, id: Id, fleet: &Fleet, batch: Batch, overview: bool) -> EvaluationTask {
         let task = EvaluationTask {
             id,
             fleet: fleet.clone(),
             hosts: batch.hosts.clone(),
             wanted: Wanted {
+                overview,
                 inventory: true,
                 toplevel: true,
-                ..Wanted::default()
             },
             heap: batch.heap,
         };
         let worker = Worker {
             batch,
             pid: None,
+            started: Instant::now(),
             done: 0,
             begun: None,
             resident: 0,
@@ -112,14 +118,19 @@ impl Workers {
             return Said::default();
         };
         match event {
-            Event::Overview(_) => Said::default(),
+            Event::Overview(overview) => Said {
+                overview: Some(overview),
+                ..Said::default()
+            },
             Event::Warning(text) => Said {
                 warning: Some(text),
                 ..Said::default()
             },
             Event::Begin(host) => {
                 worker.begun = Some(Instant::now());
+                let first = worker.done == 0;
                 Said {
+                    start: first.then(|| seconds_since(worker.started)),
                     begun: Some(host),
                     ..Said::default()
                 }
