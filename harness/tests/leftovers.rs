@@ -1,5 +1,5 @@
 //! Nothing is left behind, whatever ends the process that started the machines. A copy of this test program is that
-//! process: it starts a machine, says so, and waits to be ended.
+//! process: it runs the same test, in which it starts a machine, says so, and waits to be ended.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that unwraps fails where it should.
 
 mod common;
@@ -9,23 +9,19 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::place;
+use common::{ok, place};
 
-/// Set for the copy.
+/// Set for the copy: how it ends.
 const VICTIM: &str = "HARNESS_TEST_VICTIM";
 
-/// Not a test when run with the others: the body of the copy.
-#[test]
-fn victim() {
+/// What the copy does, instead of the test; false in the test itself.
+fn was_the_victim() -> bool {
     let Some(how) = std::env::var_os(VICTIM) else {
-        return;
+        return false;
     };
-    let Some(place) = place("victim") else { return };
+    let place = place("victim").expect("the test itself has looked");
     let machine = place.machine("victim");
-    let pid = machine
-        .monitor("query-status", serde_json::json!({}))
-        .map(|_| ());
-    pid.unwrap();
+    ok(machine.monitor("query-status", serde_json::json!({})));
     println!("logs {}", place.run.logs().display());
     println!("config {}", place.run.ssh_config().display());
     println!("ready");
@@ -33,6 +29,7 @@ fn victim() {
         panic!("as it was told to");
     }
     std::thread::sleep(Duration::from_secs(120));
+    true
 }
 
 struct Victim {
@@ -44,11 +41,12 @@ struct Victim {
     qemu: u32,
 }
 
-fn start(how: &str) -> Victim {
+/// A copy that runs only `test`.
+fn start(test: &str, how: &str) -> Victim {
     let temporary = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .env("TMPDIR", temporary.path())
-        .args(["--exact", "victim", "--nocapture", "--test-threads=1"])
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(VICTIM, how)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -105,11 +103,11 @@ fn nothing_left(mut victim: Victim) {
     }
 }
 
-fn signalled(signal: &str) {
-    if common::harness().is_none() {
+fn signalled(test: &str, signal: &str) {
+    if was_the_victim() || common::harness().is_none() {
         return;
     }
-    let victim = start("wait");
+    let victim = start(test, "wait");
     assert!(is_qemu(victim.qemu) && victim.sockets.exists());
     let pid = victim.child.id().to_string();
     Command::new("kill").args([signal, &pid]).status().unwrap();
@@ -118,25 +116,25 @@ fn signalled(signal: &str) {
 
 #[test]
 fn after_a_kill() {
-    signalled("-KILL");
+    signalled("after_a_kill", "-KILL");
 }
 
 #[test]
 fn after_ctrl_c() {
-    signalled("-INT");
+    signalled("after_ctrl_c", "-INT");
 }
 
 #[test]
 fn after_a_closed_terminal() {
-    signalled("-HUP");
+    signalled("after_a_closed_terminal", "-HUP");
 }
 
 #[test]
 fn after_a_panic() {
-    if common::harness().is_none() {
+    if was_the_victim() || common::harness().is_none() {
         return;
     }
-    nothing_left(start("panic"));
+    nothing_left(start("after_a_panic", "panic"));
 }
 
 #[test]
@@ -157,18 +155,21 @@ fn after_the_last_handle_is_dropped() {
 
 #[test]
 fn a_run_of_another_process_is_listed_and_stopped() {
+    if was_the_victim() {
+        return;
+    }
     let Some(harness) = common::harness() else {
         return;
     };
-    let victim = start("wait");
+    let victim = start("a_run_of_another_process_is_listed_and_stopped", "wait");
     let ours = |run: &harness::LivingRun| run.ssh_config.starts_with(&victim.run);
-    let runs = common::ok(harness.living_runs());
+    let runs = ok(harness.living_runs());
     let run = runs.iter().find(|run| ours(run)).expect("it is alive");
     assert_eq!(
         (run.name.as_str(), &run.machines[..]),
         ("victim", &["victim".to_owned()][..])
     );
     assert_eq!(run.owner, victim.child.id().cast_signed());
-    common::ok(run.stop());
+    ok(run.stop());
     nothing_left(victim);
 }

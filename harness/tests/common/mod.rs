@@ -26,7 +26,7 @@ pub fn harness() -> Option<Harness> {
         Ok(harness) => Some(harness),
         Err(error) => {
             let next = error.next_step().unwrap_or("see docs/harness.md");
-            eprintln!("SKIPPED: no guests here: {error}; try: {next}");
+            println!("skip: no guests here: {error}; try: {next}");
             assert!(
                 std::env::var_os("HARNESS_REQUIRED").is_none(),
                 "HARNESS_REQUIRED is set and guests cannot run: {error}"
