@@ -144,6 +144,38 @@ fn the_boot_default_and_a_one_shot_entry_hold_over_a_power_cut() {
 }
 
 #[test]
+fn a_restart_that_the_guest_begins_and_the_reset_button() {
+    let Some(place) = place("restarts") else {
+        return;
+    };
+    let harness = common::harness().expect("the place has one");
+    let machine = place.machine("restarts");
+    let boot = "cat /proc/sys/kernel/random/boot_id";
+    let first = ok(machine.shell(boot));
+    let slot = ok(harness.boot_slot());
+    let mark = ok(machine.mark());
+    ok(machine.spawn(Exec::shell("sleep 1; systemctl reboot")));
+    ok(machine.wait_rebooted(mark));
+    drop(slot);
+    let second = ok(machine.shell(boot));
+    assert_ne!(second, first);
+
+    ok(machine.shell("echo kept >/root/kept; sync; echo lost >/root/lost"));
+    ok(machine.reset());
+    assert_ne!(ok(machine.shell(boot)), second);
+    assert_eq!(
+        ok(machine.shell("cd /root; cat kept lost 2>/dev/null || true")),
+        "kept"
+    );
+
+    place.run.transcript().note("test", "the caller's own line");
+    let told = place.run.transcript().entries();
+    let told: Vec<_> = told.iter().map(|entry| entry.what.as_str()).collect();
+    assert!(told.contains(&"reset"), "{told:?}");
+    assert_eq!(told.last(), Some(&"the caller's own line"));
+}
+
+#[test]
 fn what_was_synced_survives_a_power_cut_and_a_machine_that_is_off_says_so() {
     let Some(place) = place("cut") else { return };
     let machine = place.machine("cut");

@@ -1,4 +1,4 @@
-//! What virtual machines need: QEMU, firmware and image tools unpacked from Debian 13, and a few programs of this machine.
+//! What virtual machines need: QEMU, firmware and image tools unpacked from Debian 13, and programs of this machine.
 
 use std::path::PathBuf;
 
