@@ -24,7 +24,13 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// The fleet: a folder with a flake.nix, or any flake reference [default: this repository]
-    #[arg(long, global = true, value_name = "REF", env = "SLIPWAY_FLAKE")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "REF",
+        env = "SLIPWAY_FLAKE",
+        hide_env_values = true
+    )]
     pub flake: Option<String>,
 
     /// Where nixpkgs, deploy-rs and sops-nix come from
@@ -223,7 +229,7 @@ pub struct Test {
     pub filter: Option<String>,
     /// A skip is a failure, as it is in CI
     // CI systems set `true`, `1` or nothing at all.
-    #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub no_skips: bool,
     /// Of the tests with virtual machines only the core, as in CI
     #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
@@ -262,4 +268,40 @@ pub struct BenchBuildAll {
 pub struct Completions {
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The help of all commands below this one; what every command takes is told at the top alone.
+    fn help_below(command: &clap::Command, all: &mut String) {
+        for below in command.get_subcommands() {
+            if below.get_name() == "help" {
+                continue;
+            }
+            let mut own = below.clone().mut_args(|arg| {
+                let global = arg.is_global_set();
+                arg.hide(global)
+            });
+            all.push_str(&format!("──── {}\n", own.render_help()));
+            help_below(below, all);
+        }
+    }
+
+    #[test]
+    fn every_command_says_what_it_takes() {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let mut all = command.render_long_help().to_string();
+        help_below(&command, &mut all);
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
 }

@@ -17,6 +17,7 @@ mod report;
 mod setup;
 mod testing;
 mod tools;
+mod whole_file;
 
 use std::process::ExitCode;
 

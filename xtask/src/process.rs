@@ -1,39 +1,23 @@
 //! The one place that starts processes: captured, streamed, timed, interrupted.
 //! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
 
+mod groups;
 pub mod usage;
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context, Result};
-use nix::sys::signal::{killpg, Signal};
-use nix::unistd::Pid;
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::signal::unix::{signal, SignalKind};
 
 use crate::failure::Failure;
+use groups::{Group, GRACE};
 
-/// How long a group may take to end after SIGTERM before it is killed, if its command says nothing else.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// The groups that this process started.
-struct Groups {
-    /// By their leader's process id, with the time they are given to end.
-    alive: BTreeMap<i32, Duration>,
-    /// Set when xtask ends: a task that is not yet dropped must not start another process.
-    closed: bool,
-}
-
-static GROUPS: Mutex<Groups> = Mutex::new(Groups {
-    alive: BTreeMap::new(),
-    closed: false,
-});
+pub use groups::{ask_to_end, interrupt_signal, kill, terminate_all};
 
 /// A process to start: program, arguments, environment. Nothing is passed through a shell.
 #[derive(Debug, Clone)]
@@ -201,7 +185,7 @@ impl Command {
     ) -> Result<Output> {
         let started = Instant::now();
         let (mut child, group) = self.start(Stdio::piped())?;
-        on_start(group.leader);
+        on_start(group.leader());
         let stdin = child.stdin.take();
         let bytes = self.stdin.clone().unwrap_or_default();
         let mut stdout = child.stdout.take().context("stdout was not captured")?;
@@ -238,7 +222,7 @@ impl Command {
             Some(after) => match tokio::time::timeout(after, all).await {
                 Ok(status) => status_of(status?),
                 Err(_) => {
-                    end_groups(&[(group.leader, self.grace)]).await;
+                    group.end().await;
                     Status::TimedOut(after)
                 }
             },
@@ -263,132 +247,12 @@ impl Command {
                 Stdio::null()
             })
             .stdout(out)
-            .stderr(Stdio::piped())
-            .process_group(0);
+            .stderr(Stdio::piped());
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
-        // Held from the start to the entry, so that `terminate_all` misses no process.
-        let mut groups = groups();
-        if groups.closed {
-            bail!("{} is not started: xtask is ending", self.program.display());
-        }
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
-        // A child that was just started and not yet waited for has an id.
-        let leader = child.id().map_or(0, u32::cast_signed);
-        groups.alive.insert(leader, self.grace);
-        let group = Group {
-            leader,
-            ended: false,
-        };
-        Ok((child, group))
+        Group::start(&mut command, self.grace)
     }
-}
-
-/// A process group of ours; asked to end when dropped before its leader was waited for.
-struct Group {
-    leader: i32,
-    ended: bool,
-}
-
-impl Group {
-    /// The leader was waited for: stragglers of its group are ended, and usually there are none.
-    fn finish(mut self) {
-        self.ended = true;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // No such group is the usual case after a normal end, and no failure.
-        let _ = signal_group(self.leader, Signal::SIGTERM);
-        // A group whose command was given up stays listed: `terminate_all` waits for it.
-        if self.ended {
-            groups().alive.remove(&self.leader);
-        }
-    }
-}
-
-/// Ends when the person presses Ctrl-C, closes the terminal, or a supervisor asks us to stop.
-pub async fn interrupt_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
-        // Without handlers the signals keep their default action, which ends xtask too.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => (),
-        _ = terminate.recv() => (),
-        _ = hangup.recv() => (),
-    }
-}
-
-/// Asks a process that `watch` started to end; whoever watches it sees how it ended.
-pub fn ask_to_end(leader: i32) {
-    // It may have ended by itself.
-    let _ = signal_group(leader, Signal::SIGTERM);
-}
-
-/// Kills a process that `watch` started, because it must be gone at once.
-pub fn kill(leader: i32) {
-    let _ = signal_group(leader, Signal::SIGKILL);
-}
-
-/// Ends every process that this one started, and waits until they are gone. None is started after that.
-pub async fn terminate_all() {
-    let alive: Vec<(i32, Duration)> = {
-        let mut groups = groups();
-        groups.closed = true;
-        groups
-            .alive
-            .iter()
-            .map(|(&leader, &grace)| (leader, grace))
-            .collect()
-    };
-    end_groups(&alive).await;
-}
-
-async fn end_groups(groups: &[(i32, Duration)]) {
-    for &(leader, _) in groups {
-        let _ = signal_group(leader, Signal::SIGTERM);
-    }
-    let started = Instant::now();
-    while groups.iter().any(|&(leader, _)| group_lives(leader)) {
-        // A killed group is gone as soon as the kernel gets to it; one that cannot be killed is not waited for.
-        let longest = groups.iter().map(|(_, grace)| *grace).max();
-        if started.elapsed() > longest.unwrap_or_default() + GRACE {
-            return;
-        }
-        for &(leader, grace) in groups {
-            if started.elapsed() > grace {
-                let _ = signal_group(leader, Signal::SIGKILL);
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn signal_group(leader: i32, signal: Signal) -> nix::Result<()> {
-    // Group 0 would be our own.
-    if leader <= 0 {
-        return Ok(());
-    }
-    killpg(Pid::from_raw(leader), signal)
-}
-
-fn group_lives(leader: i32) -> bool {
-    leader > 0 && killpg(Pid::from_raw(leader), None).is_ok()
-}
-
-fn groups() -> std::sync::MutexGuard<'static, Groups> {
-    GROUPS
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 fn status_of(status: ExitStatus) -> Status {

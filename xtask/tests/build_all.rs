@@ -189,6 +189,40 @@ fn a_changed_host_is_evaluated_alone() {
 }
 
 #[test]
+fn this_repositorys_own_hosts_are_known_until_what_they_read_changes() {
+    let Some(nix) = nix() else { return };
+    let Some(fleet) = Fleet::of_this_repository() else {
+        return;
+    };
+    let all = evaluated(&build(&fleet, &nix, &[]));
+    assert!(all > 1, "{all}");
+    let testing = fleet.read("hosts/Testing/default.nix");
+    let changed = |more: &str| testing.replacen("homelab = {", &format!("{more}\nhomelab = {{"), 1);
+    fleet.write(
+        "hosts/Testing/default.nix",
+        &changed("environment.etc.x.text = \"\";"),
+    );
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), 1);
+
+    // No host reads these.
+    for path in ["README.md", "docs/x.md", "xtask/x.nix"] {
+        fleet.write(path, "one");
+    }
+    fleet.git(&["add", "--all"]);
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), 0);
+
+    // One of them does now.
+    let reading =
+        "environment.etc.x.source = builtins.toFile \"x\" (builtins.readFile ../../README.md);";
+    fleet.write("hosts/Testing/default.nix", &changed(reading));
+    build(&fleet, &nix, &[]);
+    fleet.write("README.md", "two");
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), all);
+    fleet.write("docs/x.md", "two");
+    assert_eq!(evaluated(&build(&fleet, &nix, &[])), 0);
+}
+
+#[test]
 fn a_changed_host_that_fails_leaves_the_others_alone() {
     let Some(nix) = nix() else { return };
     let fleet = downstream();
@@ -262,6 +296,22 @@ fn changes_since_a_revision_are_told() {
 }
 
 #[test]
+fn a_host_that_failed_before_is_unknown_and_not_new() {
+    let Some(nix) = nix() else { return };
+    let fleet = downstream();
+    write_host(&fleet, "Web", "  networking.hostName = throw \"none\";\n");
+    fleet.commit();
+    write_host(&fleet, "Web", "");
+    let args = ["build-all", "--changed-since", "HEAD", "Web"];
+    let output = fleet.xtask(&nix, &args);
+    insta::assert_snapshot!("unknown_before", told(&fleet, &output));
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert!(talk.contains("Web at "), "{talk}");
+    let report = build(&fleet, &nix, &args[1..]);
+    assert_eq!(report["hosts"][0]["change"]["changed"], Value::Null);
+}
+
+#[test]
 fn an_unknown_host_names_the_nearest() {
     let Some(nix) = nix() else { return };
     let fleet = hosts::fleet(&[host("Production", GOOD), host("Testing", GOOD)]);
@@ -294,7 +344,11 @@ fn a_host_that_needs_too_much_memory_is_named_and_the_budget_holds() {
         insta::assert_snapshot!("too_large", told(&fleet, &output));
         let report = build(&fleet, &nix, &["--eval-memory", "120"]);
         let of = |field: &str| report["evaluation"][field].as_u64().unwrap();
-        assert!(of("peak") <= of("budget"), "{}", report["evaluation"]);
+        assert!(
+            of("peakBytes") <= of("budgetBytes"),
+            "{}",
+            report["evaluation"]
+        );
         let report = build(&fleet, &nix, &[]);
         assert_eq!(each(&report, "outcome")[1], "built");
     }

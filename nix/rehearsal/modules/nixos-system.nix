@@ -9,8 +9,15 @@
   modules,
   specialArgs ? { },
   system ? null,
-}:
+  # The file that errors name for a module without one of its own.
+  modulesLocation ? (builtins.unsafeGetAttrPos "modules" args).file or null,
+}@args:
 let
+  located =
+    if modulesLocation == null then
+      modules
+    else
+      map (lib.setDefaultModuleLocation modulesLocation) modules;
   opt = type: default: lib.mkOption { inherit type default; };
   platform = if system == null then { } else { nixpkgs.hostPlatform = lib.mkDefault system; };
   evaluated = lib.evalModules {
@@ -41,7 +48,7 @@ let
       ./services.nix
       platform
     ]
-    ++ modules;
+    ++ located;
   };
 in
 evaluated // { inherit (evaluated.config._module.args) pkgs; }

@@ -7,12 +7,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::cli::HostsAdd;
 use crate::evaluate::apply::Wanted;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::{self, HostName};
 use crate::fleet::inventory::Inventory;
+
+/// What is asked for.
+pub struct Request<'a> {
+    pub name: &'a str,
+    /// Where deployments reach the new host.
+    pub address: &'a str,
+    /// The host whose folder is copied.
+    pub from: &'a str,
+}
 
 /// What was written.
 pub struct Added {
@@ -25,11 +33,11 @@ pub struct Added {
 ///
 /// # Errors
 /// Usage, if the name or the address is not free or not valid; failed, if the copy does not evaluate to what was asked for.
-pub async fn run(fleet: &Fleet, survey: &Survey, args: &HostsAdd) -> Result<Added> {
-    let name = HostName::new(&args.name)?;
+pub async fn run(fleet: &Fleet, survey: &Survey, wanted: &Request<'_>) -> Result<Added> {
+    let name = HostName::new(wanted.name)?;
     check_name(&name, &survey.names())?;
-    check_address(&args.address, &survey.inventory)?;
-    let from = host::select(&survey.names(), std::slice::from_ref(&args.from))?;
+    check_address(wanted.address, &survey.inventory)?;
+    let from = host::select(&survey.names(), &[wanted.from.to_owned()])?;
     let root = fleet.folder().ok_or_else(|| {
         Failure::usage(format!(
             "cannot add a host to {}: it is not on this machine",
@@ -47,19 +55,20 @@ pub async fn run(fleet: &Fleet, survey: &Survey, args: &HostsAdd) -> Result<Adde
     let folder = root.join(hosts_dir).join(&name);
     let file = Path::new(hosts_dir).join(&name).join("default.nix");
     if folder.exists() {
-        let failure = Failure::usage(format!("{} is already there", folder.display()));
+        let failure = Failure::usage(format!("{} is already there", folder.display()))
+            .try_next("another name, or remove that folder");
         return Err(failure.into());
     }
-    if let Err(error) = write(&template, &folder, &name, &args.address) {
+    if let Err(error) = write(&template, &folder, &name, wanted.address) {
         remove(&folder)?;
         return Err(error);
     }
-    match check(fleet, &folder, &name, &args.address).await {
+    match check(fleet, &folder, &name, wanted.address).await {
         Ok(known_to_git) => Ok(Added { file, known_to_git }),
         Err(error) => {
             remove(&folder)?;
             fleet.forget(&folder).await?;
-            let context = format!("cannot add host {name} as a copy of {}", args.from);
+            let context = format!("cannot add host {name} as a copy of {}", wanted.from);
             Err(error.context(context))
         }
     }
@@ -71,9 +80,10 @@ fn check_name(name: &HostName, all: &[HostName]) -> Result<(), Failure> {
         .iter()
         .find(|host| host.as_str().eq_ignore_ascii_case(name.as_str()))
     {
-        Some(other) => Err(Failure::usage(format!(
-            "the fleet has a host `{other}` already"
-        ))),
+        Some(other) => Err(
+            Failure::usage(format!("the fleet has a host `{other}` already"))
+                .try_next("another name, or edit the folder of that host"),
+        ),
         None => Ok(()),
     }
 }
@@ -86,7 +96,8 @@ fn check_address(address: &str, inventory: &Inventory) -> Result<(), Failure> {
     if address.parse::<IpAddr>().is_err() && !is_name {
         return Err(Failure::usage(format!(
             "`{address}` is no address: neither an IP address nor a host name"
-        )));
+        ))
+        .try_next("--address 192.168.0.40, or a name that DNS knows"));
     }
     let owner = inventory
         .hosts
@@ -96,7 +107,8 @@ fn check_address(address: &str, inventory: &Inventory) -> Result<(), Failure> {
         Some(host) => Err(Failure::usage(format!(
             "the address {address} belongs to host {}",
             host.name
-        ))),
+        ))
+        .try_next("a free address; `cargo xtask hosts` lists those in use")),
         None => Ok(()),
     }
 }
@@ -146,9 +158,8 @@ async fn check(fleet: &Fleet, folder: &Path, name: &HostName, address: &str) -> 
         .evaluate_hosts(std::slice::from_ref(name), wanted)
         .await?;
     if let Some(error) = found.failed.get(name) {
-        return Err(
-            Failure::failed(format!("it does not evaluate: {}", fleet.worded(error))).into(),
-        );
+        let message = format!("it does not evaluate: {}", fleet.worded(error));
+        return Err(fleet.failure(message).into());
     }
     let host = found
         .healthy

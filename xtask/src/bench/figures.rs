@@ -115,8 +115,16 @@ impl Figures {
                 .map(|(contender, median)| (*contender, median.wall / own))
                 .collect(),
             medians,
-            evaluation_peak: evaluations.iter().map(|it| it.peak).max().unwrap_or(0),
-            evaluation_budget: evaluations.iter().map(|it| it.budget).max().unwrap_or(0),
+            evaluation_peak: evaluations
+                .iter()
+                .map(|it| it.peak_bytes)
+                .max()
+                .unwrap_or(0),
+            evaluation_budget: evaluations
+                .iter()
+                .map(|it| it.budget_bytes)
+                .max()
+                .unwrap_or(0),
             evaluated: evaluations.iter().map(|it| it.evaluated).max().unwrap_or(0),
         }
     }

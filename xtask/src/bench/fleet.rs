@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::process::Command;
+use crate::tools::git::Git;
 use crate::tools::nix::Nix;
 
 /// What a host costs.
@@ -29,6 +30,7 @@ impl Kind {
 /// A fleet in a temporary folder, removed when dropped.
 pub struct Generated {
     dir: TempDir,
+    git: Git,
     hosts: Vec<String>,
     kind: Kind,
     /// Makes every changed state one that the store has not seen.
@@ -79,21 +81,20 @@ impl Generated {
             .success()
             .await?;
         let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let folder = dir.path().join("fleet");
+        std::fs::create_dir(&folder)?;
         let generated = Self {
             hosts: (1..=size).map(|number| format!("h{number:03}")).collect(),
             kind,
             nonce: now.as_nanos(),
+            git: Git::create(&folder).await?,
             dir,
         };
         generated.write_all(&copy)?;
-        generated.git(&["init", "--quiet"]).await?;
-        generated.git(&["add", "--all"]).await?;
+        generated.git.add_all().await?;
         // Inputs of Slipway's own are locked by its lock file: nothing is fetched.
-        nix.command(["flake", "lock"])
-            .arg(generated.folder())
-            .success()
-            .await?;
-        generated.git(&["add", "--all"]).await?;
+        nix.lock(&folder).success().await?;
+        generated.git.add_all().await?;
         Ok(generated)
     }
 
@@ -161,18 +162,6 @@ impl Generated {
 
     /// A clean tree: only there does Nix keep evaluations.
     async fn commit(&self) -> Result<()> {
-        self.git(&["commit", "--quiet", "--all", "--message", "Change"])
-            .await
-    }
-
-    async fn git(&self, args: &[&str]) -> Result<()> {
-        Command::new("git")
-            .arg("-C")
-            .arg(self.folder())
-            .args(["-c", "user.name=bench", "-c", "user.email=bench@localhost"])
-            .args(args)
-            .success()
-            .await?;
-        Ok(())
+        self.git.commit_all("Change").await
     }
 }

@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use crate::evaluate::{self, Fleet};
 use crate::process::Command;
 use crate::report;
-use crate::tools::nix::override_args;
 
 use figures::{Contender, Figures, Phase, Sample};
 use fleet::{Generated, Kind};
@@ -147,8 +146,7 @@ impl Bench {
         let command = self
             .fleet
             .nix
-            .plain_build(self.fleet.stage, self.jobs)
-            .args(override_args(flake))
+            .plain_build(flake, self.fleet.stage, self.jobs)
             .args(installables);
         self.own_caches(command, "nix")
     }

@@ -16,11 +16,11 @@ use crate::report;
 /// Closures that are compared at the same time; each pair is read from the store by a process.
 const AT_ONCE: usize = 4;
 
-/// Builds the hosts of `before` and says in each row what changed since.
+/// Builds the hosts of `before` and says in each row what changed since; how many of them were evaluated.
 ///
 /// # Errors
 /// If that fleet as a whole cannot be evaluated, or two closures cannot be compared.
-pub async fn with(before: &Fleet, options: &Options, rows: &mut [Host]) -> Result<()> {
+pub async fn with(before: &Fleet, options: &Options, rows: &mut [Host]) -> Result<usize> {
     let revision = before.source.revision.as_deref().unwrap_or_default();
     let mut pass = Pass::prepare(before, options)
         .await
@@ -31,8 +31,17 @@ pub async fn with(before: &Fleet, options: &Options, rows: &mut [Host]) -> Resul
         let hosts = all.iter().filter(|host| wanted.contains(host));
         Ok(hosts.cloned().collect())
     };
-    let old = pass.build(options, select).await?.rows;
-    for row in old.iter().filter(|row| !row.outcome.is_built()) {
+    let options = Options {
+        at: Some(format!("{revision:.10}")),
+        ..options.clone()
+    };
+    let done = pass.build(&options, select).await?;
+    let (old, evaluated) = (done.rows, done.evaluation.evaluated);
+    let missing: BTreeSet<&HostName> = (old.iter())
+        .filter(|row| !row.outcome.is_built())
+        .map(|row| &row.host)
+        .collect();
+    for row in old.iter().filter(|row| missing.contains(&row.host)) {
         if let Some(error) = &row.error {
             report::say(&format!("warning: at {revision:.12}: {}", error.message));
         }
@@ -49,7 +58,12 @@ pub async fn with(before: &Fleet, options: &Options, rows: &mut [Host]) -> Resul
             continue;
         };
         let Some(old) = built.get(&row.host).map(|path| (*path).clone()) else {
-            changes.insert(row.host.clone(), Change::new());
+            let change = if missing.contains(&row.host) {
+                Change::unknown()
+            } else {
+                Change::new()
+            };
+            changes.insert(row.host.clone(), change);
             continue;
         };
         if comparing.len() >= AT_ONCE {
@@ -67,7 +81,7 @@ pub async fn with(before: &Fleet, options: &Options, rows: &mut [Host]) -> Resul
     }
     // The next comparison is with another commit.
     roots::prune(&pass.roots(), &BTreeSet::new());
-    Ok(())
+    Ok(evaluated)
 }
 
 async fn one(
@@ -83,7 +97,7 @@ async fn one(
         .await
         .with_context(|| format!("cannot compare the closures of host {host}"))?;
     let change = Change {
-        changed: true,
+        changed: Some(true),
         summary: diff.short(),
         reboot_needed: diff.reboot_needed(),
         before: Some(old),

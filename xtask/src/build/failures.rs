@@ -9,11 +9,14 @@ use crate::process::Status;
 const FULL: &str = "No space left on device";
 
 /// An evaluation failed; `message` has the file and line where they are known.
-pub fn evaluation(host: &HostName, message: &str) -> Error {
+pub fn evaluation(host: &HostName, message: &str, next_step: Option<String>) -> Error {
     if message.contains(FULL) {
         return full_disk(&format!("cannot evaluate host {host}"));
     }
-    Error::new(format!("cannot evaluate host {host}: {message}"))
+    Error {
+        next_step,
+        ..Error::new(format!("cannot evaluate host {host}: {message}"))
+    }
 }
 
 /// One host alone needs more than the budget.
@@ -131,7 +134,8 @@ mod tests {
         let full = failure("error: writing to file: No space left on device");
         let error = build(&host(), Some(&full), Status::Code(1), "nix");
         assert_eq!(error.message, "cannot build host Niko: the disk is full");
-        let error = evaluation(&host(), "error: opening x: No space left on device");
+        let full = "error: opening x: No space left on device";
+        let error = evaluation(&host(), full, None);
         assert_eq!(error.message, "cannot evaluate host Niko: the disk is full");
     }
 

@@ -4,13 +4,19 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::evaluate::reading;
 use crate::fleet::host::HostName;
 
 /// Words by which Nix code reaches other hosts, or files that nobody named.
-const REACHING: [&str; 2] = ["nixosConfigurations", "readDir"];
+const REACHING: [&str; 4] = [
+    "nixosConfigurations",
+    "hydraJobs",
+    "readDir",
+    "listFilesRecursive",
+];
 
-/// Whether no Nix file of the tree mentions another host's folder or configuration. `paths` are relative to `root`.
-/// Text decides, comments included: a mistaken `false` costs time, a mistaken `true` a wrong closure.
+/// Whether no Nix file that a host reads mentions another host's folder or configuration. `paths` are relative to `root`.
+/// Text decides, whole lines of comment excepted: a mistaken `false` costs time, a mistaken `true` a wrong closure.
 pub fn is_isolated<'a>(
     root: &Path,
     hosts_dir: &str,
@@ -23,16 +29,35 @@ pub fn is_isolated<'a>(
     paths
         .into_iter()
         .filter(|path| Path::new(path).extension().is_some_and(|it| it == "nix"))
-        .filter(|path| !(own && path.starts_with("nix/")))
+        .filter(|path| !(own && reading::is_known(path)))
         .all(|path| {
             // A file that is gone is not read by the evaluation either.
-            let text = std::fs::read_to_string(root.join(path)).unwrap_or_default();
+            let bytes = std::fs::read(root.join(path)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
             let folder = path
                 .strip_prefix(hosts_dir)
                 .and_then(|rest| rest.strip_prefix('/'))
                 .and_then(|rest| rest.split('/').next());
-            leaves_alone(&text, hosts_dir, &hosts, folder)
+            let text = reading::code(&text);
+            // A path that ends in the folder of all hosts is a matter for the flake; anybody else reads them all.
+            let all = path != "flake.nix" && names_all(&text, hosts_dir, folder.is_some());
+            !all && leaves_alone(&text, hosts_dir, &hosts, folder)
         })
+}
+
+/// Whether a path ends in the folder of all hosts, from beside it or from `below` it.
+fn names_all(text: &str, hosts_dir: &str, below: bool) -> bool {
+    let dir = hosts_dir.rsplit('/').next().unwrap_or(hosts_dir);
+    let start = format!("./{dir}");
+    let named = text.match_indices(&start).any(|(at, _)| {
+        let mut after = text[at + start.len()..].chars();
+        match (after.next(), after.next()) {
+            (Some('/'), Some(next)) => !next.is_alphanumeric(),
+            (Some(next), _) => !(next.is_alphanumeric() || "-_.".contains(next)),
+            (None, _) => true,
+        }
+    });
+    named || below && reading::names_a_folder_of_its_own(text)
 }
 
 fn leaves_alone(text: &str, hosts_dir: &str, hosts: &BTreeSet<&str>, own: Option<&str>) -> bool {
@@ -90,10 +115,15 @@ mod tests {
         assert!(!isolated("modules/x.nix", "import ../hosts/Db"));
         assert!(!isolated("flake.nix", "self.nixosConfigurations.Db.config"));
         assert!(!isolated("modules/x.nix", "builtins.readDir ../hosts"));
+        assert!(!isolated("modules/x.nix", "lib.cleanSource ../hosts"));
+        assert!(!isolated("modules/x.nix", "../hosts/${x}"));
+        assert!(!isolated("hosts/Web/default.nix", "lib.cleanSource ../."));
+        assert!(!isolated("hosts/Web/default.nix", "../${x}"));
     }
 
     #[test]
     fn only_nix_code_counts() {
         assert!(isolated("README.md", "hosts/Db"));
+        assert!(isolated("modules/x.nix", "  # nixosConfigurations.Db\n{ }"));
     }
 }

@@ -51,6 +51,8 @@ pub struct Options {
     pub cores: usize,
     /// The hosts of this revision are built too, and compared.
     pub changed_since: Option<String>,
+    /// The revision that these hosts are of, where others' lines stand above theirs.
+    pub at: Option<String>,
     /// A folder for a link to each host's closure.
     pub out_links: Option<PathBuf>,
     /// Earlier evaluations are not used.
@@ -76,14 +78,14 @@ pub async fn build_all(fleet: &Fleet, options: &Options) -> Result<Report> {
     };
     let mut pass = Pass::prepare(fleet, options).await?;
     let select = |all: &[HostName]| Ok(host::select(all, &options.hosts)?);
-    let done = pass.build(options, select).await?;
+    let mut done = pass.build(options, select).await?;
     let mut rows = done.rows;
     if let Some(dir) = &options.out_links {
         keep::link(fleet, dir, &rows).await?;
     }
     let changed_since = match before {
         Some(before) => {
-            compare::with(&before, options, &mut rows).await?;
+            done.evaluation.evaluated_before = compare::with(&before, options, &mut rows).await?;
             before.source.revision
         }
         None => None,
@@ -193,6 +195,7 @@ impl<'a> Pass<'a> {
             roots: links.clone(),
         };
         let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
+        let live = live.at(options.at.as_deref());
         let assumed = self.assumed.then(|| self.overview.clone());
         let run = Run::new(fleet.clone(), request, reuse, live, assumed);
         let mut done = match run.finish().await? {
@@ -245,5 +248,6 @@ fn is_isolated(fleet: &Fleet, overview: &Overview) -> bool {
     let (Some(root), Some(dir)) = (fleet.folder(), &overview.hosts_dir) else {
         return false;
     };
-    overview.hermetic && isolation::is_isolated(root, dir, &overview.hosts, fleet.source.paths())
+    overview.hermetic
+        && isolation::is_isolated(root, dir, &overview.hosts, fleet.source.read_paths(dir))
 }

@@ -30,11 +30,13 @@ pub struct Report {
 pub struct Evaluation {
     /// Hosts evaluated in this run; the others were known.
     pub evaluated: usize,
+    /// Hosts of the commit compared with that were evaluated besides.
+    pub evaluated_before: usize,
     /// Worker processes at the same time, at most.
     pub workers: usize,
-    pub budget: u64,
+    pub budget_bytes: u64,
     /// The most memory that all workers together had resident.
-    pub peak: u64,
+    pub peak_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,9 +118,10 @@ impl Error {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// None if the host was not there, or could not be built there.
+    /// None if the host was not there, or not built there.
     pub before: Option<StorePath>,
-    pub changed: bool,
+    /// None if the host was there and could not be built.
+    pub changed: Option<bool>,
     /// The closure diff in short.
     pub summary: String,
     /// Kernel, initrd, kernel modules or kernel parameters differ.
@@ -130,9 +133,18 @@ impl Change {
     pub fn new() -> Self {
         Self {
             before: None,
-            changed: true,
+            changed: Some(true),
             summary: String::new(),
             reboot_needed: false,
+        }
+    }
+
+    /// The host was there, but there is no closure to compare with.
+    pub fn unknown() -> Self {
+        Self {
+            changed: None,
+            summary: "not built at that revision".to_owned(),
+            ..Self::new()
         }
     }
 
@@ -140,7 +152,7 @@ impl Change {
     pub fn none(before: StorePath) -> Self {
         Self {
             before: Some(before),
-            changed: false,
+            changed: Some(false),
             summary: String::new(),
             reboot_needed: false,
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::fleet::host::HostName;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
+use crate::whole_file;
 
 /// Where a closure came from, as far as was known when it was built last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,14 +42,8 @@ impl Origin {
                 return Ok(());
             }
         }
-        let write = || {
-            std::fs::create_dir_all(dir)?;
-            let new = tempfile::NamedTempFile::new_in(dir)?;
-            std::fs::write(new.path(), serde_json::to_vec_pretty(self)?)?;
-            new.persist(&file)?;
-            anyhow::Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", file.display()))
+        whole_file::write(&file, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 }
 

@@ -49,11 +49,16 @@ fn change(host: &Host) -> [String; 3] {
         return [none(), none(), none()];
     };
     let words = match (&change.before, change.changed) {
-        (None, _) => "new",
-        (Some(_), true) => "yes",
-        (Some(_), false) => "no",
+        (_, None) => "unknown",
+        (None, Some(_)) => "new",
+        (Some(_), Some(true)) => "yes",
+        (Some(_), Some(false)) => "no",
     };
-    let reboot = if change.reboot_needed { "needed" } else { "no" };
+    let reboot = match (change.reboot_needed, change.changed) {
+        (true, _) => "needed",
+        (false, Some(_)) => "no",
+        (false, None) => "unknown",
+    };
     [words.to_owned(), change.summary.clone(), reboot.to_owned()]
 }
 
@@ -71,12 +76,16 @@ pub fn summary(report: &Report) -> String {
             parts.push(format!("{count} {words}"));
         }
     }
+    let mut evaluated = format!("{} evaluated", report.evaluation.evaluated);
+    if let Some(revision) = &report.changed_since {
+        let before = report.evaluation.evaluated_before;
+        evaluated.push_str(&format!(", {before} at {revision:.10}"));
+    }
     format!(
-        "{} in {} s (stage {}, {} evaluated)",
+        "{} in {} s (stage {}, {evaluated})",
         parts.join(", "),
         seconds(report.seconds),
         report.stage,
-        report.evaluation.evaluated
     )
 }
 
@@ -137,9 +146,10 @@ mod tests {
             seconds: 3.21,
             evaluation: Evaluation {
                 evaluated: 3,
+                evaluated_before: 0,
                 workers: 2,
-                budget: 1 << 30,
-                peak: 1 << 20,
+                budget_bytes: 1 << 30,
+                peak_bytes: 1 << 20,
             },
             hosts: vec![
                 Host {
@@ -191,13 +201,13 @@ mod tests {
         let before = StorePath::parse(&format!("{}-x", "0".repeat(32))).unwrap();
         report.hosts[0].change = Some(Change {
             before: Some(before.clone()),
-            changed: true,
+            changed: Some(true),
             summary: "nginx 1.26 -> 1.28, +1.2 MiB".to_owned(),
             reboot_needed: true,
         });
         report.hosts[1].change = Some(Change {
             before: Some(before),
-            changed: false,
+            changed: Some(false),
             summary: String::new(),
             reboot_needed: false,
         });

@@ -1,8 +1,4 @@
 //! Which hosts' evaluations of earlier runs still hold. Pure: fingerprints in, decisions out.
-//!
-//! In a hermetic fleet a host's evaluation reads its own folder, what all hosts share, and the inventory. The inventory
-//! of the tree as it is now is not known before the changed hosts are evaluated. So that of the last run is assumed, and
-//! what holds under it is used once the changed hosts' own entries turn out to be what was assumed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,6 +102,10 @@ impl Kept {
 type Own = BTreeMap<HostName, Fingerprint>;
 
 /// The decisions of one run.
+///
+/// In a hermetic fleet a host's evaluation reads its own folder, what all hosts share, and the inventory. The inventory
+/// of the tree as it is now is not known before the changed hosts are evaluated. So that of the last run is assumed, and
+/// what holds under it is used once the changed hosts' own entries turn out to be what was assumed.
 #[derive(Debug)]
 pub struct Reuse {
     source: Source,

@@ -19,7 +19,6 @@ use super::worker::{Id, Message};
 use super::workers::{Ended, Workers};
 use crate::evaluate::apply::{HostEvaluation, Overview};
 use crate::evaluate::Fleet;
-use crate::failure::Failure;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory;
 use crate::report::live::{Doing, Live};
@@ -106,10 +105,11 @@ impl Run {
             .collect();
         Ok(Finished::Done(Box::new(Done {
             evaluation: Evaluation {
+                evaluated_before: 0,
                 evaluated: self.evaluated.len(),
                 workers: self.evaluations.memory.workers(),
-                budget: self.evaluations.memory.budget(),
-                peak: self.guard.peak(),
+                budget_bytes: self.evaluations.memory.budget(),
+                peak_bytes: self.guard.peak(),
             },
             kept: self.reuse.keep(&self.evaluated, &self.entries, &sizes),
             hosts: self.hosts,
@@ -279,7 +279,8 @@ impl Run {
             Verdict::Continue => return Ok(()),
             Verdict::Fleet => {
                 let text = ended.message(&self.fleet);
-                return Err(Failure::failed(format!("cannot evaluate the fleet: {text}")).into());
+                let message = format!("cannot evaluate the fleet: {text}");
+                return Err(self.fleet.failure(message).into());
             }
             Verdict::TooLarge(host) => {
                 let error = failures::too_large(&host, budget);
@@ -287,7 +288,7 @@ impl Run {
             }
             Verdict::Failed(host) => {
                 let text = ended.message(&self.fleet);
-                let error = failures::evaluation(&host, &text);
+                let error = failures::evaluation(&host, &text, self.fleet.after_error(&text));
                 (host, error)
             }
         };

@@ -41,7 +41,8 @@ impl Fleet {
             }
             _ => {
                 let text = self.worded(&self.error(&output));
-                Err(Failure::failed(format!("cannot evaluate {reference}: {text}")).into())
+                let message = format!("cannot evaluate {reference}: {text}");
+                Err(self.failure(message).into())
             }
         }
     }

@@ -32,6 +32,7 @@ fn options(global: &Global, args: &BuildAll) -> Options {
             .eval_memory
             .map_or_else(default_memory, |mib| mib * MIB),
         cores,
+        at: None,
         changed_since: args.changed_since.clone(),
         out_links: args.out_links.clone(),
         fresh: args.no_eval_cache,

@@ -1,7 +1,5 @@
 //! `cargo xtask fmt`.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 
 use crate::cli::{Fmt, Global};
@@ -11,6 +9,7 @@ use crate::format::{examine, nix_files, of_the_flake, Formatting};
 use crate::report;
 use crate::report::words::counted;
 use crate::setup;
+use crate::whole_file;
 
 pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
     let files = if args.paths.is_empty() {
@@ -42,7 +41,8 @@ pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
                 if args.check {
                     report::say(&format!("{}: not formatted", file.display()));
                 } else {
-                    replace(file, &formatted)?;
+                    whole_file::write(file, &formatted)
+                        .with_context(|| format!("cannot write {}", file.display()))?;
                     report::say(&format!("{}: formatted", file.display()));
                 }
             }
@@ -61,18 +61,4 @@ pub async fn run(global: &Global, args: Fmt) -> Result<Exit> {
         );
     }
     Ok(Exit::Passed)
-}
-
-/// Writes the whole text or nothing, and keeps the file's permissions.
-fn replace(file: &Path, text: &str) -> Result<()> {
-    let dir = file.parent().unwrap_or(Path::new("."));
-    let cannot_write = || format!("cannot write {}", file.display());
-    let permissions = std::fs::metadata(file)
-        .with_context(cannot_write)?
-        .permissions();
-    let new = tempfile::NamedTempFile::new_in(dir).with_context(cannot_write)?;
-    std::fs::write(new.path(), text).with_context(cannot_write)?;
-    std::fs::set_permissions(new.path(), permissions).with_context(cannot_write)?;
-    new.persist(file).with_context(cannot_write)?;
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::add_host;
+use crate::add_host::{self, Request};
 use crate::cli::{Global, Hosts, HostsAdd, HostsCommand, HostsFormat, HostsList};
 use crate::evaluate::{self, render};
 use crate::failure::Exit;
@@ -32,7 +32,12 @@ async fn list(global: &Global, args: &HostsList) -> Result<Exit> {
 async fn add(global: &Global, args: &HostsAdd) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let survey = fleet.survey().await?;
-    let added = add_host::run(&fleet, &survey, args).await?;
+    let wanted = Request {
+        name: &args.name,
+        address: &args.address,
+        from: &args.from,
+    };
+    let added = add_host::run(&fleet, &survey, &wanted).await?;
     report::say(&format!(
         "wrote {}, copied from {}",
         added.file.display(),

@@ -23,16 +23,19 @@ pub async fn run(global: &Global, args: Test) -> Result<Exit> {
         tell(part, &outcome);
         sum += outcome.counts;
     }
-    let refused = args.no_skips && sum.skipped > 0;
-    if refused {
+    if args.no_skips && sum.skipped > 0 {
         report::data("skips are failures here: CI or --no-skips\n");
     }
     report::data(&format!("{sum}\n"));
-    Ok(if sum.failed == 0 && !refused {
-        Exit::Passed
-    } else {
+    Ok(exit(sum, &args))
+}
+
+fn exit(sum: Counts, args: &Test) -> Exit {
+    if sum.failed > 0 || (args.no_skips && sum.skipped > 0) {
         Exit::Failed
-    })
+    } else {
+        Exit::Passed
+    }
 }
 
 fn tell(part: Part, outcome: &Outcome) {
@@ -48,4 +51,35 @@ fn tell(part: Part, outcome: &Outcome) {
         text.push_str(&format!("  {line}\n"));
     }
     report::data(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit_of(failed: usize, skipped: usize, no_skips: bool) -> Exit {
+        let sum = Counts {
+            passed: 3,
+            failed,
+            skipped,
+        };
+        let filter = None;
+        let core = false;
+        exit(
+            sum,
+            &Test {
+                filter,
+                no_skips,
+                core,
+            },
+        )
+    }
+
+    #[test]
+    fn a_skip_fails_only_where_it_is_refused() {
+        assert_eq!(exit_of(0, 1, false), Exit::Passed);
+        assert_eq!(exit_of(0, 1, true), Exit::Failed);
+        assert_eq!(exit_of(0, 0, true), Exit::Passed);
+        assert_eq!(exit_of(1, 0, false), Exit::Failed);
+    }
 }

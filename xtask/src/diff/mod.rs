@@ -1,5 +1,7 @@
 //! What changes on a host from one system to another.
 
+mod accounts;
+pub mod changes;
 pub mod closure;
 pub mod fleets;
 mod packages;
@@ -11,8 +13,8 @@ use anyhow::Result;
 use crate::fleet::store_path::StorePath;
 use crate::tools::nix::Nix;
 
+use changes::{Changes, LineChanges};
 pub use closure::ClosureDiff;
-use closure::{Changes, LineChanges};
 use system::System;
 
 /// Compares two toplevels that are in the store.

@@ -1,6 +1,7 @@
 //! What changes between two revisions, as a person reads it: one table, and the details of each host.
 
-use super::closure::{Changes, ClosureDiff, LineChanges, PackageStatus};
+use super::changes::{Changes, LineChanges};
+use super::closure::{ClosureDiff, PackageStatus};
 use super::fleets::{FleetDiff, HostDiff, Side};
 use crate::report::table::Table;
 use crate::report::words::{bytes, signed_bytes};

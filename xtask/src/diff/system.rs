@@ -1,15 +1,14 @@
 //! Reads what a toplevel holds: units, accounts, sudoers, and what only a reboot brings into effect.
-//! Knows both forms of accounts: NixOS's JSON, and the rehearsal stand-in's lines.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
-use super::closure::{BootPart, Records};
+use super::accounts;
+use super::changes::Records;
+use super::closure::BootPart;
 use crate::fleet::store_path::STORE_DIR;
 
 /// What is compared of a system.
@@ -39,9 +38,9 @@ impl System {
                 ..Self::default()
             };
             if let Some(activate) = text(&toplevel.join("activate"))? {
-                if let Some(spec) = accounts_file(&activate) {
+                if let Some(spec) = accounts::file(&activate) {
                     let content = text(Path::new(spec))?.unwrap_or_default();
-                    (system.users, system.groups) = accounts(&content);
+                    (system.users, system.groups) = accounts::read(&content);
                 }
             }
             add_keys(
@@ -163,74 +162,6 @@ fn entries(dir: &Path) -> io::Result<Vec<(String, std::path::PathBuf)>> {
     .collect()
 }
 
-/// The file of accounts that an activation script hands over.
-fn accounts_file(activate: &str) -> Option<&str> {
-    activate
-        .split(|c: char| c.is_whitespace() || "'\"".contains(c))
-        .filter(|word| word.starts_with(STORE_DIR))
-        .find(|word| word.ends_with("-users-groups.json") || word.ends_with("-users-groups"))
-}
-
-/// Values stay as they are: which fields there are depends on the release, and only whether they differ matters.
-#[derive(Deserialize)]
-struct Spec {
-    users: Vec<BTreeMap<String, serde_json::Value>>,
-    groups: Vec<BTreeMap<String, serde_json::Value>>,
-}
-
-/// Users and groups, of NixOS' JSON or the stand-in's lines.
-fn accounts(content: &str) -> (Records, Records) {
-    match serde_json::from_str::<Spec>(content) {
-        Ok(spec) => (named(spec.users), named(spec.groups)),
-        Err(_) => accounts_of_lines(content),
-    }
-}
-
-fn named(all: Vec<BTreeMap<String, serde_json::Value>>) -> Records {
-    all.into_iter()
-        .filter_map(|mut fields| {
-            let name = fields.remove("name")?.as_str()?.to_owned();
-            let fields = fields
-                .into_iter()
-                .map(|(field, value)| (field, value.to_string()))
-                .collect();
-            Some((name, fields))
-        })
-        .collect()
-}
-
-/// `group NAME GID MEMBERS` and `user NAME UID KIND GROUP HOME MODE SHELL DESCRIPTION PASSWORD PASSWORD-FILE`, apart by
-/// tabs (nix/rehearsal/modules/users.nix writes them).
-fn accounts_of_lines(content: &str) -> (Records, Records) {
-    const GROUP: [&str; 2] = ["gid", "members"];
-    const USER: [&str; 9] = [
-        "uid",
-        "kind",
-        "group",
-        "home",
-        "homeMode",
-        "shell",
-        "description",
-        "hashedPassword",
-        "hashedPasswordFile",
-    ];
-    let (mut users, mut groups) = (Records::new(), Records::new());
-    for line in content.lines() {
-        let mut words = line.split('\t');
-        let (records, fields): (_, &[&str]) = match words.next() {
-            Some("user") => (&mut users, &USER),
-            Some("group") => (&mut groups, &GROUP),
-            _ => continue,
-        };
-        if let Some(name) = words.next() {
-            let fields = fields.iter().map(|field| (*field).to_owned());
-            let values = words.map(str::to_owned);
-            records.insert(name.to_owned(), fields.zip(values).collect());
-        }
-    }
-    (users, groups)
-}
-
 /// Who may log in is part of an account.
 fn add_keys(users: &mut Records, dir: &Path) -> io::Result<()> {
     for (name, path) in entries(dir)? {
@@ -272,36 +203,6 @@ mod tests {
         assert_eq!(units["nginx.service"]["nginx.service"], "/dev/null");
         assert!(units["web.service"].contains_key("wanted by multi-user.target"));
         assert!(units["ssh.service"].contains_key("overrides.conf"));
-    }
-
-    #[test]
-    fn accounts_are_read_in_both_forms() {
-        let nixos = r#"{"mutableUsers":true,
-            "users":[{"name":"deploy","uid":null,"group":"deploy","shell":"/bin/sh"}],
-            "groups":[{"name":"deploy","gid":null,"members":["deploy"]}]}"#;
-        let rehearsal = "mutable\t1\ngroup\tdeploy\t-\tdeploy\n\
-            user\tdeploy\t-\tsystem\tdeploy\t/var/empty\t-\t/bin/sh\tdeployments\t-\t-\n";
-        for content in [nixos, rehearsal] {
-            let (users, groups) = accounts(content);
-            assert_eq!(users["deploy"]["group"].trim_matches('"'), "deploy");
-            assert!(groups["deploy"]["members"].contains("deploy"));
-        }
-    }
-
-    #[test]
-    fn the_accounts_file_is_found_in_the_activation_script() {
-        let hash = "0".repeat(32);
-        let nixos = format!(
-            "perl \\\n-w /nix/store/{hash}-update.pl /nix/store/{hash}-users-groups.json\n"
-        );
-        assert!(accounts_file(&nixos)
-            .unwrap()
-            .ends_with("users-groups.json"));
-        let rehearsal = format!("perl /nix/store/{hash}-users.pl /nix/store/{hash}-users-groups\n");
-        assert!(accounts_file(&rehearsal)
-            .unwrap()
-            .ends_with("-users-groups"));
-        assert_eq!(accounts_file("echo no users"), None);
     }
 
     #[test]

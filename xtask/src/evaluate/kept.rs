@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::source::Fingerprint;
 use crate::cache_dir::CacheDir;
+use crate::whole_file;
 
 /// What nobody asked for in this time is removed: each edit of a file makes new answers.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -44,16 +45,9 @@ pub fn write<T: Serialize>(
     answer: &T,
 ) -> Result<()> {
     let file = file(cache, kind, fingerprint);
-    let dir = cache.evaluations();
     let text = serde_json::to_vec(answer)?;
-    let written = std::fs::create_dir_all(&dir)
-        .and_then(|()| tempfile::NamedTempFile::new_in(&dir))
-        .and_then(|new| {
-            std::fs::write(new.path(), text)?;
-            new.persist(&file).map_err(|error| error.error)
-        });
-    written.with_context(|| format!("cannot write {}", file.display()))?;
-    prune(&dir);
+    whole_file::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    prune(&cache.evaluations());
     Ok(())
 }
 

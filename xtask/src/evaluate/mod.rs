@@ -6,10 +6,14 @@ mod digest;
 pub mod kept;
 pub mod locate;
 mod probe;
+mod reach;
+pub mod reading;
 pub mod render;
 pub mod source;
+mod source_path;
 mod stand_in;
 mod survey;
+mod working_tree;
 
 use anyhow::{Context, Result};
 
@@ -108,6 +112,10 @@ impl Fleet {
             Location::Git { git, .. } => git.commit(revision).await,
             Location::Folder(root) => Err(Failure::usage(format!(
                 "no revision `{revision}`: {} is in no git repository",
+                root.display()
+            ))
+            .try_next(format!(
+                "--flake with a git clone, or: git -C {0} init && git -C {0} add .",
                 root.display()
             ))
             .into()),

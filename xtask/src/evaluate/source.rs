@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::{self, Digest};
 use super::locate::Location;
-use crate::failure::Failure;
+use super::reading;
+use super::working_tree;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Inventory;
-use crate::tools::git::Git;
 
 /// The files that an evaluation may read, each with a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Source {
     pub untracked: Vec<String>,
     /// Relative to the flake, with `../` in front for what lies beside it in its repository.
     files: BTreeMap<String, String>,
+    /// The names in the flake's folder that no host's evaluation reads.
+    unread: BTreeSet<String>,
     /// What is not a file and matters all the same: the stage, the stand-in, Nix.
     context: String,
 }
@@ -53,73 +55,42 @@ impl Source {
                 Ok(source)
             }
             (Location::Git { git, root }, None) => {
-                Self::of_working_tree(git, root, &location.prefix()).await
+                working_tree::read(git, root, &location.prefix()).await
             }
             (Location::Folder(root), _) => {
                 let files = digest::folder(root)
                     .with_context(|| format!("cannot read the flake {}", root.display()))?;
-                Ok(Self::of_files(files.into_iter().collect()))
+                Ok(Self::of_files(files.into_iter().collect()).without_unread(root))
             }
             (Location::Remote(reference), _) => Ok(Self::opaque(reference)),
         }
     }
 
-    async fn of_working_tree(git: &Git, root: &Path, prefix: &str) -> Result<Self> {
-        let (tracked, status) = tokio::try_join!(git.tracked(), git.status())?;
-        let (regular, special) = sort_modified(git.root(), &status.modified);
-        let hashed = git.hash_files(&regular).await?;
-        let mut now: BTreeMap<String, String> = regular.into_iter().zip(hashed).collect();
-        now.extend(special);
-        let modified: BTreeSet<&String> = status.modified.iter().collect();
-
-        let mut files = BTreeMap::new();
-        for file in tracked {
-            let object = if modified.contains(&file.path) {
-                match now.get(&file.path) {
-                    Some(object) => object.clone(),
-                    // Deleted: Nix does not see it any more.
-                    None => continue,
-                }
-            } else {
-                file.object
-            };
-            let executable = if modified.contains(&file.path) {
-                is_executable(&git.root().join(&file.path))
-            } else {
-                file.mode == "100755"
-            };
-            let object = if executable {
-                format!("x{object}")
-            } else {
-                object
-            };
-            files.insert(relative(&file.path, prefix), object);
-        }
-        if !files.contains_key("flake.nix") {
-            let command = format!("git -C {} add flake.nix", root.display());
-            return Err(Failure::usage(format!(
-                "git does not know {}/flake.nix yet, so Nix does not see it",
-                root.display()
-            ))
-            .try_next(command)
-            .into());
-        }
-        let mut source = Self::of_files(files);
-        source.revision = status.head;
-        source.dirty = status.dirty;
-        source.untracked = status
-            .untracked
-            .iter()
-            .filter(|path| path.ends_with(".nix"))
-            .filter_map(|path| path.strip_prefix(prefix))
-            .map(str::to_owned)
-            .collect();
-        Ok(source)
-    }
-
     /// The paths of the files that an evaluation may read.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)
+    }
+
+    /// The paths of those that a host's evaluation may read, if there are hosts below `hosts_dir`.
+    pub fn read_paths<'a>(&'a self, hosts_dir: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_read = self.is_read(hosts_dir);
+        self.paths().filter(move |path| is_read(path))
+    }
+
+    fn is_read<'a>(&'a self, hosts_dir: &'a str) -> impl Fn(&str) -> bool + 'a {
+        // What the hosts themselves read is known only where their folder was looked into.
+        let all = self.unread.contains(reading::top(hosts_dir));
+        move |path| all || !self.unread.contains(reading::top(path))
+    }
+
+    /// The same, knowing what no host's evaluation reads of it; `root` is the flake's folder.
+    pub fn without_unread(mut self, root: &Path) -> Self {
+        self.unread = reading::unread(self.paths(), |path| {
+            let path = root.join(path);
+            let bytes = (!path.is_symlink()).then(|| std::fs::read(path).ok())??;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        });
+        self
     }
 
     /// The folders directly in this folder.
@@ -136,6 +107,7 @@ impl Source {
             dirty: false,
             untracked: Vec::new(),
             files,
+            unread: BTreeSet::new(),
             context: String::new(),
         }
     }
@@ -160,7 +132,7 @@ impl Source {
         self.fingerprint(self.files.iter())
     }
 
-    /// Of what each host's evaluation reads: its own folder, what all hosts share, and the inventory. A fleet that is not
+    /// Of what each host's evaluation reads: its own folder, what all hosts share and some host reads, and the inventory. A fleet that is not
     /// hermetic may read more, and another's fleet surely does: there it is the whole.
     pub fn of_hosts(&self, inventory: &Inventory) -> BTreeMap<HostName, Fingerprint> {
         let hosts = inventory.hosts.keys();
@@ -179,7 +151,8 @@ impl Source {
             .collect();
         let mut shared = Digest::default();
         shared.field(&self.context);
-        for (path, object) in &self.files {
+        let is_read = self.is_read(hosts_dir);
+        for (path, object) in self.files.iter().filter(|(path, _)| is_read(path)) {
             let digest = path
                 .strip_prefix(hosts_dir)
                 .and_then(|rest| rest.strip_prefix('/'))
@@ -217,36 +190,6 @@ impl Source {
         }
         Fingerprint(digest.name())
     }
-}
-
-/// The modified files that git can hash, and the rest with our own hash. What is not there any more is in neither.
-fn sort_modified(root: &Path, modified: &[String]) -> (Vec<String>, Vec<(String, String)>) {
-    let mut regular = Vec::new();
-    let mut special = Vec::new();
-    for path in modified {
-        let full = root.join(path);
-        let Ok(meta) = std::fs::symlink_metadata(&full) else {
-            continue;
-        };
-        // Git reads the names line by line, and follows links.
-        if meta.is_file() && !path.contains('\n') {
-            regular.push(path.clone());
-        } else if let Ok(hash) = digest::file(&full) {
-            special.push((path.clone(), hash));
-        }
-    }
-    (regular, special)
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o100 != 0)
-}
-
-fn relative(path: &str, prefix: &str) -> String {
-    path.strip_prefix(prefix)
-        .map_or_else(|| format!("../{path}"), str::to_owned)
 }
 
 #[cfg(test)]
@@ -328,12 +271,5 @@ mod tests {
         let nixos = before.clone().with_context(&["nixos"]);
         let rehearsal = before.clone().with_context(&["rehearsal"]);
         assert_ne!(nixos.whole(), rehearsal.whole());
-    }
-
-    #[test]
-    fn paths_are_relative_to_the_flake() {
-        assert_eq!(relative("nixos/flake.nix", "nixos/"), "flake.nix");
-        assert_eq!(relative("README.md", "nixos/"), "../README.md");
-        assert_eq!(relative("flake.nix", ""), "flake.nix");
     }
 }

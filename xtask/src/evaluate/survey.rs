@@ -40,6 +40,10 @@ impl Survey {
 /// The version of the inventory document that this xtask writes for fleets that declare none.
 const VERSION: u32 = 1;
 
+const UNKNOWN_OPTION: &str =
+    "the rehearsal stage knows only the options that nix/rehearsal/modules declares: \
+    `--stage nixos`, or add it: nix/rehearsal/README.md#adding-an-option";
+
 /// Hosts that one process evaluates: it keeps them all in memory, and a real NixOS host takes some hundred MiB.
 fn hosts_per_process(stage: Stage) -> usize {
     match stage {
@@ -180,7 +184,8 @@ impl Fleet {
             begun
         } else {
             let (reference, error) = (&self.flake.reference, self.worded(&error()));
-            return Err(Failure::failed(format!("cannot evaluate {reference}: {error}")).into());
+            let message = format!("cannot evaluate {reference}: {error}");
+            return Err(self.failure(message).into());
         };
         found.failed.extend(culprit.map(|host| (host, error())));
         Ok(found)
@@ -193,6 +198,9 @@ impl Fleet {
                 "error: host {host} does not evaluate: {}",
                 self.worded(error)
             ));
+            if let Some(next_step) = self.after_error(&error.message) {
+                report::say(&format!("try: {next_step}"));
+            }
         }
         if survey.failed.is_empty() {
             Exit::Passed
@@ -208,6 +216,26 @@ impl Fleet {
             error.message = format!("nix eval {}: {}", output.status, error.message);
         }
         error
+    }
+
+    /// What to try after an evaluation failed with this message.
+    pub fn after_error(&self, message: &str) -> Option<String> {
+        let unknown = message.contains("The option `") && message.contains("' does not exist");
+        if self.stage == Stage::Rehearsal && unknown {
+            return Some(UNKNOWN_OPTION.to_owned());
+        }
+        let trace = || "the same with --show-trace, for Nix' whole trace".to_owned();
+        (!self.show_trace).then(trace)
+    }
+
+    /// An evaluation that failed, and what to try.
+    pub fn failure(&self, message: String) -> Failure {
+        let next_step = self.after_error(&message);
+        let failure = Failure::failed(message);
+        match next_step {
+            Some(next_step) => failure.try_next(next_step),
+            None => failure,
+        }
     }
 
     /// An error as this run wants it: in short, or with Nix' whole trace.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::nearest::nearest;
 use crate::failure::Failure;
 
 /// The name of a host: its folder under `hosts/`, its attribute in `nixosConfigurations`, its row in every table.
@@ -35,7 +36,8 @@ impl HostName {
         } else {
             Err(Failure::usage(format!(
                 "`{name}` is no host name: letters, digits and inner hyphens, at most 63"
-            )))
+            ))
+            .try_next("a name such as Web or web-2"))
         }
     }
 
@@ -74,23 +76,13 @@ pub fn select(all: &[HostName], wanted: &[String]) -> Result<Vec<HostName>, Fail
 }
 
 fn unknown(name: &str, all: &[HostName]) -> Failure {
-    let mut near: Vec<(f64, &HostName)> = all
-        .iter()
-        .map(|host| {
-            let score = strsim::jaro_winkler(&host.as_str().to_lowercase(), &name.to_lowercase());
-            (score, host)
-        })
-        .filter(|(score, _)| *score > 0.75)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let names = |hosts: &mut dyn Iterator<Item = &HostName>| {
-        hosts.map(HostName::as_str).collect::<Vec<_>>().join(", ")
-    };
+    let names: Vec<&str> = all.iter().map(HostName::as_str).collect();
+    let near = nearest(name, &names);
     let failure = Failure::usage(format!("the fleet has no host `{name}`"));
     if near.is_empty() {
-        failure.try_next(format!("one of {}", names(&mut all.iter())))
+        failure.try_next(format!("one of {}", names.join(", ")))
     } else {
-        failure.try_next(names(&mut near.into_iter().take(3).map(|(_, host)| host)))
+        failure.try_next(near.join(", "))
     }
 }
 

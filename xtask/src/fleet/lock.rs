@@ -45,6 +45,14 @@ pub struct Reference {
     pub nar_hash: Option<String>,
 }
 
+/// Where a node was met on the way from the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Own,
+    /// Below a replaceable input.
+    Behind,
+}
+
 /// An input that is needed from somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
@@ -110,7 +118,7 @@ impl Lock {
     pub fn inputs(&self) -> Inputs {
         let mut inputs = Inputs::default();
         let mut seen = BTreeSet::new();
-        self.walk(&self.root, "", false, &mut seen, &mut inputs);
+        self.walk(&self.root, "", Place::Own, &mut seen, &mut inputs);
         inputs
     }
 
@@ -118,8 +126,8 @@ impl Lock {
         &'a self,
         key: &'a str,
         prefix: &str,
-        behind: bool,
-        seen: &mut BTreeSet<(&'a str, bool)>,
+        place: Place,
+        seen: &mut BTreeSet<(&'a str, Place)>,
         inputs: &mut Inputs,
     ) {
         let Some(node) = self.nodes.get(key) else {
@@ -141,16 +149,15 @@ impl Lock {
                     .unwrap_or_default(),
             };
             // Each place of a replaceable input needs its own override, so that these are never taken as seen.
-            if replaceable && !behind {
-                inputs.replaceable.push(input);
-            } else if behind {
-                inputs.behind.push(input);
-            } else {
-                inputs.others.push(input);
-            }
-            let below = behind || replaceable;
+            let list = match place {
+                Place::Behind => &mut inputs.behind,
+                Place::Own if replaceable => &mut inputs.replaceable,
+                Place::Own => &mut inputs.others,
+            };
+            list.push(input);
+            let below = if replaceable { Place::Behind } else { place };
             // A lock file is a graph without cycles, but shared nodes would be walked again and again.
-            if below && !seen.insert((child, below)) {
+            if below == Place::Behind && !seen.insert((child, below)) {
                 continue;
             }
             self.walk(child, &format!("{path}/"), below, seen, inputs);

@@ -4,5 +4,6 @@ pub mod flake;
 pub mod host;
 pub mod inventory;
 pub mod lock;
+pub mod nearest;
 pub mod stage;
 pub mod store_path;

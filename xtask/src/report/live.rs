@@ -45,6 +45,8 @@ pub struct Live {
     all: usize,
     done: usize,
     failed: usize,
+    /// Behind each host's name: of which revision it is.
+    at: String,
 }
 
 struct Screen {
@@ -83,9 +85,16 @@ impl Live {
             all,
             done: 0,
             failed: 0,
+            at: String::new(),
         };
         live.total();
         live
+    }
+
+    /// The hosts are those of a revision.
+    pub fn at(mut self, revision: Option<&str>) -> Self {
+        self.at = revision.map_or_else(String::new, |it| format!(" at {it}"));
+        self
     }
 
     pub fn doing(&mut self, host: &HostName, doing: Doing) {
@@ -95,7 +104,7 @@ impl Live {
                     .all
                     .insert_before(&screen.total, ProgressBar::new_spinner());
                 bar.set_style(screen.style.clone());
-                bar.set_prefix(host.to_string());
+                bar.set_prefix(format!("{host}{}", self.at));
                 bar.enable_steady_tick(Duration::from_millis(125));
                 bar
             });
@@ -107,7 +116,7 @@ impl Live {
         let work = matches!(doing, Doing::Copying { .. } | Doing::Building { .. });
         if work && !first && told.elapsed() > REMINDER {
             *told = Instant::now();
-            super::say(&format!("{host}: {}", doing.words()));
+            super::say(&format!("{host}{}: {}", self.at, doing.words()));
         }
     }
 
@@ -123,7 +132,7 @@ impl Live {
             bar.finish_and_clear();
         }
         if let Some(words) = words {
-            self.say(&format!("{host}: {words}"));
+            self.say(&format!("{host}{}: {words}", self.at));
         }
         self.total();
     }

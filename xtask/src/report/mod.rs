@@ -9,10 +9,10 @@ pub mod words;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
-use crate::failure;
+use crate::failure::{self, Failure};
 
 /// Prints an error: object, cause, and the next step where there is one.
 pub fn error(error: &anyhow::Error) {
@@ -57,13 +57,22 @@ pub fn data_and_document(text: &str, value: &impl Serialize, file: Option<&Path>
             data(&json(value)?);
         }
         Some(file) => {
-            std::fs::write(file, json(value)?)
-                .with_context(|| format!("cannot write the report {}", file.display()))?;
+            std::fs::write(file, json(value)?).map_err(|error| cannot_write(file, &error))?;
             data(text);
         }
         None => data(text),
     }
     Ok(())
+}
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::failed(format!(
+        "cannot write the report {}: {error}",
+        file.display()
+    ))
+    .try_next(
+        "a file in a folder that exists and that you may write to, or `-` for standard output",
+    )
 }
 
 /// Whether live lines make sense: a person watches stderr.

@@ -8,7 +8,7 @@ use super::install::failed_step;
 use super::machine;
 use crate::cli::Global;
 use crate::failure::Failure;
-use crate::process::{last_lines, Command};
+use crate::process::{last_lines, Command, Output};
 use crate::report::{self, progress::Progress};
 use crate::tools::apt;
 
@@ -20,7 +20,7 @@ pub fn command_line(packages: &[&str]) -> String {
 
 /// Whether `install` would not stop at a person.
 pub fn installs_itself() -> bool {
-    machine::is_root() && machine::distribution().1 && which::which("apt-get").is_ok()
+    machine::is_root() && machine::distribution().is_debian && which::which("apt-get").is_ok()
 }
 
 /// Installs packages that are missing; `why` names what is missing and what for.
@@ -28,10 +28,10 @@ pub fn installs_itself() -> bool {
 /// # Errors
 /// Missing, with the command to type, where it may not or cannot.
 pub async fn install(global: &Global, packages: &[&str], why: &str) -> Result<()> {
-    let (distribution, debian) = machine::distribution();
-    if !debian || which::which("apt-get").is_err() {
+    let distribution = machine::distribution();
+    if !distribution.is_debian || which::which("apt-get").is_err() {
         return Err(
-            Failure::missing(format!("{why}, and {distribution} is no Debian"))
+            Failure::missing(format!("{why}, and {} is no Debian", distribution.name))
                 .try_next(format!(
                     "install it with the tools of your system; Debian's packages are {}",
                     packages.join(", ")
@@ -65,15 +65,7 @@ pub async fn install(global: &Global, packages: &[&str], why: &str) -> Result<()
 }
 
 async fn run(command: Command, what: &str, live: bool) -> Result<()> {
-    let mut progress = Progress::start(live, "setup: apt");
-    let output = command
-        .stream(|line| {
-            if let Some((percent, detail)) = apt::progress(line) {
-                progress.at(percent, detail);
-            }
-        })
-        .await?;
-    drop(progress);
+    let output = with_progress(command, live, "setup: apt").await?;
     if output.status.success() {
         return Ok(());
     }
@@ -81,4 +73,19 @@ async fn run(command: Command, what: &str, live: bool) -> Result<()> {
     let said = last_lines(&output.text(), 5);
     let talk = format!("{said}\n{}", apt::talk(&output.stderr));
     Err(failed_step(what, Path::new("/"), &output, &talk).into())
+}
+
+/// Runs an apt to its end, and shows how far it is.
+///
+/// # Errors
+/// If it cannot be started.
+pub async fn with_progress(command: Command, live: bool, title: &str) -> Result<Output> {
+    let mut progress = Progress::start(live, title);
+    command
+        .stream(|line| {
+            if let Some((percent, detail)) = apt::progress(line) {
+                progress.at(percent, detail);
+            }
+        })
+        .await
 }

@@ -27,24 +27,30 @@ pub fn user_name() -> String {
     }
 }
 
-/// The distribution as it calls itself, `Debian GNU/Linux 12 (bookworm)`, and whether it is Debian.
-pub fn distribution() -> (String, bool) {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// As it calls itself: `Debian GNU/Linux 12 (bookworm)`.
+    pub name: String,
+    pub is_debian: bool,
+}
+
+pub fn distribution() -> Distribution {
     // A system without the file is no Debian, and that is all that matters here.
     let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     parse_os_release(&text)
 }
 
-fn parse_os_release(text: &str) -> (String, bool) {
+fn parse_os_release(text: &str) -> Distribution {
     let field = |name: &str| {
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
             .map(|value| value.trim_matches('"'))
     };
     let name = field("PRETTY_NAME").or(field("NAME"));
-    (
-        name.unwrap_or("an unknown system").to_owned(),
-        field("ID") == Some("debian"),
-    )
+    Distribution {
+        name: name.unwrap_or("an unknown system").to_owned(),
+        is_debian: field("ID") == Some("debian"),
+    }
 }
 
 /// The mirror that this machine's own packages come from; `instead` is the way without one.
@@ -154,16 +160,17 @@ mod tests {
 
     #[test]
     fn debian_is_told_from_what_descends_from_it() {
+        let read = |text: &str| {
+            let found = parse_os_release(text);
+            (found.name, found.is_debian)
+        };
         let debian =
             "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n";
         let expected = ("Debian GNU/Linux 12 (bookworm)".to_owned(), true);
-        assert_eq!(parse_os_release(debian), expected);
+        assert_eq!(read(debian), expected);
         let ubuntu = "NAME=\"Ubuntu\"\nID=ubuntu\nID_LIKE=debian\n";
-        assert_eq!(parse_os_release(ubuntu), ("Ubuntu".to_owned(), false));
-        assert_eq!(
-            parse_os_release(""),
-            ("an unknown system".to_owned(), false)
-        );
+        assert_eq!(read(ubuntu), ("Ubuntu".to_owned(), false));
+        assert_eq!(read(""), ("an unknown system".to_owned(), false));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Provisions what this machine lacks into a private cache folder.
 
 mod apt_sources;
+pub mod commands;
 mod debian;
 mod found;
 mod install;
@@ -56,7 +57,8 @@ pub async fn nix(global: &Global) -> Result<Nix> {
     }
     // Before anything is fetched in vain.
     check_store()?;
-    let why = format!("{why}: installing a private Nix, nothing outside the cache is touched");
+    let why =
+        format!("{why}: installing a private Nix, nothing outside the cache and /nix is touched");
     private_nix::install(&cache, Suite::Trixie, &why, report::live(global.plain)).await
 }
 

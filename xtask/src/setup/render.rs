@@ -1,6 +1,7 @@
 //! The facts about a machine as a person reads them.
 
-use super::survey::{Disk, State, Survey, Tool, Works};
+use super::commands::Works;
+use super::survey::{Disk, Need, State, Survey, Tool};
 use crate::report::table::Table;
 
 pub fn doctor(survey: &Survey) -> String {
@@ -20,7 +21,7 @@ pub fn doctor(survey: &Survey) -> String {
     let mut tools = Table::new(["tool", "state", "version", "path", "for"]);
     for tool in &survey.tools {
         tools.row([
-            tool.name.to_owned(),
+            tool.name.name().to_owned(),
             state(tool).to_owned(),
             tool.version
                 .map_or_else(String::new, |version| version.to_string()),
@@ -40,10 +41,12 @@ pub fn doctor(survey: &Survey) -> String {
     };
     let mut commands = Table::new(["command", here]);
     for command in &survey.commands {
+        let lacks: Vec<&str> = command.lacks.iter().map(|need| need.name()).collect();
+        let lacks = lacks.join(", ");
         let works = match command.works {
             Works::Now => "works".to_owned(),
-            Works::AfterSetup => format!("works, installs {} first", command.lacks.join(", ")),
-            Works::No => format!("lacks {}", command.lacks.join(", ")),
+            Works::AfterSetup => format!("works, installs {lacks} first"),
+            Works::No => format!("lacks {lacks}"),
         };
         commands.row([command.name.to_owned(), works]);
     }
@@ -52,8 +55,8 @@ pub fn doctor(survey: &Survey) -> String {
     let cures: Vec<(&str, &String)> = survey
         .tools
         .iter()
-        .map(|tool| (tool.name, &tool.cure))
-        .chain([("/nix", &store.cure)])
+        .map(|tool| (tool.name.name(), &tool.cure))
+        .chain([(Need::Store.name(), &store.cure)])
         .filter_map(|(name, cure)| Some((name, cure.as_ref()?)))
         .collect();
     if !cures.is_empty() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
+use super::commands::{self, Command, Works};
 use super::found::{Found, Program, CARGO, GIT, NIX, QEMU};
 use super::machine::{self, StoreAccess};
 use super::private_nix::{self, Suite};
@@ -43,10 +44,45 @@ pub struct Disk {
     pub free_mib: Option<u64>,
 }
 
+/// What a command may need of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// A store that this user can use.
+    #[serde(rename = "/nix")]
+    Store,
+    Nix,
+    NixNewer,
+    Git,
+    Cargo,
+    Rustfmt,
+    Clippy,
+    DeployRs,
+    Act,
+    Vm,
+}
+
+impl Need {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Store => "/nix",
+            Self::Nix => "nix",
+            Self::NixNewer => "nix-newer",
+            Self::Git => "git",
+            Self::Cargo => "cargo",
+            Self::Rustfmt => "rustfmt",
+            Self::Clippy => "clippy",
+            Self::DeployRs => "deploy-rs",
+            Self::Act => "act",
+            Self::Vm => "vm",
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tool {
-    pub name: &'static str,
+    pub name: Need,
     pub state: State,
     pub version: Option<Version>,
     pub path: Option<PathBuf>,
@@ -65,48 +101,6 @@ pub enum State {
     Missing,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Command {
-    pub name: &'static str,
-    pub works: Works,
-    /// What it installs first, or what stands in the way.
-    pub lacks: Vec<&'static str>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Works {
-    Now,
-    /// It installs what it lacks first.
-    AfterSetup,
-    No,
-}
-
-/// What each command needs; `/nix` stands for a store that this user can use.
-const COMMANDS: [(&str, &[&str]); 8] = [
-    ("build-all", &["git", "nix", "/nix"]),
-    ("hosts, nodes", &["git", "nix", "/nix"]),
-    ("diff", &["git", "nix", "/nix"]),
-    ("check", &["git", "nix", "/nix"]),
-    ("fmt", &["git"]),
-    (
-        "test",
-        &[
-            "git",
-            "nix",
-            "/nix",
-            "nix-newer",
-            "cargo",
-            "rustfmt",
-            "clippy",
-            "vm",
-        ],
-    ),
-    ("bench", &["git", "nix", "/nix"]),
-    ("setup", &["git", "nix", "/nix", "deploy-rs", "act"]),
-];
-
 impl Survey {
     /// # Errors
     /// If a program that is there cannot be started.
@@ -116,20 +110,24 @@ impl Survey {
             newer_nix(cache).await?,
             git().await?,
             cargo().await?,
-            component("rustfmt", "cargo-fmt", "check, test: the crates' format"),
-            component("clippy", "cargo-clippy", "check, test: the crates' lints"),
+            component(
+                Need::Rustfmt,
+                "cargo-fmt",
+                "check, test: the crates' format",
+            ),
+            component(
+                Need::Clippy,
+                "cargo-clippy",
+                "check, test: the crates' lints",
+            ),
             deploy_rs(cache).await?,
             act(cache).await?,
             machines(cache).await?,
         ];
         let store = store();
-        let commands = COMMANDS
-            .iter()
-            .map(|(name, needs)| command(name, needs, &tools, store.usable))
-            .collect();
-        let (distribution, _) = machine::distribution();
+        let commands = commands::all(&tools, store.usable);
         Ok(Self {
-            distribution,
+            distribution: machine::distribution().name,
             system: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
             user: machine::user_name(),
             root: machine::is_root(),
@@ -146,39 +144,6 @@ impl Survey {
             .iter()
             .any(|command| command.name == "build-all" && command.works != Works::No)
     }
-}
-
-fn command(
-    name: &'static str,
-    needs: &[&'static str],
-    tools: &[Tool],
-    store_usable: bool,
-) -> Command {
-    let state = |need: &str| match tools.iter().find(|tool| tool.name == need) {
-        Some(tool) => tool.state,
-        None if store_usable => State::Found,
-        None => State::Missing,
-    };
-    let lacks: Vec<&str> = needs
-        .iter()
-        .copied()
-        .filter(|need| state(need) != State::Found)
-        .collect();
-    let works = lacks
-        .iter()
-        .map(|need| match state(need) {
-            State::Found => Works::Now,
-            State::OnDemand => Works::AfterSetup,
-            State::TooOld | State::Missing => Works::No,
-        })
-        .max()
-        .unwrap_or(Works::Now);
-    // What stands in the way; what would be installed on the way does not.
-    let lacks = lacks
-        .into_iter()
-        .filter(|need| works != Works::No || state(need) != State::OnDemand)
-        .collect();
-    Command { name, works, lacks }
 }
 
 fn disk(path: &Path) -> Disk {
@@ -210,7 +175,7 @@ async fn nix(cache: &CacheDir) -> Result<Tool> {
         (_, Some(program)) => NIX.examine(program).await?,
     };
     let purpose = "evaluates and builds hosts";
-    let mut tool = tool("nix", NIX, found, purpose, String::new());
+    let mut tool = tool(Need::Nix, NIX, found, purpose, String::new());
     if tool.state != State::Found {
         (tool.state, tool.cure) = match private_nix::possible(cache, Suite::Trixie) {
             Ok(()) => (State::OnDemand, Some("cargo xtask setup nix".to_owned())),
@@ -226,7 +191,7 @@ async fn newer_nix(cache: &CacheDir) -> Result<Tool> {
         None => Found::Missing,
     };
     let purpose = "test: what reads Nix's output, with two versions";
-    let mut tool = tool("nix-newer", NIX, found, purpose, String::new());
+    let mut tool = tool(Need::NixNewer, NIX, found, purpose, String::new());
     if tool.state != State::Found {
         (tool.state, tool.cure) = match private_nix::possible(cache, Suite::Sid) {
             Ok(()) => (
@@ -242,7 +207,7 @@ async fn newer_nix(cache: &CacheDir) -> Result<Tool> {
 async fn git() -> Result<Tool> {
     let cure = debian::command_line(&["git"]);
     let mut tool = tool(
-        "git",
+        Need::Git,
         GIT,
         GIT.find().await?,
         "reads fleets and their history",
@@ -257,10 +222,10 @@ async fn git() -> Result<Tool> {
 async fn cargo() -> Result<Tool> {
     let cure = "install Rust: https://rustup.rs".to_owned();
     let purpose = "check, test: this repository's own crates";
-    Ok(tool("cargo", CARGO, CARGO.find().await?, purpose, cure))
+    Ok(tool(Need::Cargo, CARGO, CARGO.find().await?, purpose, cure))
 }
 
-fn component(name: &'static str, program: &str, purpose: &'static str) -> Tool {
+fn component(name: Need, program: &str, purpose: &'static str) -> Tool {
     let path = which::which(program).ok();
     Tool {
         name,
@@ -272,7 +237,7 @@ fn component(name: &'static str, program: &str, purpose: &'static str) -> Tool {
         version: None,
         cure: path
             .is_none()
-            .then(|| format!("rustup component add {name}")),
+            .then(|| format!("rustup component add {}", name.name())),
         path,
         purpose,
     }
@@ -281,20 +246,20 @@ fn component(name: &'static str, program: &str, purpose: &'static str) -> Tool {
 async fn deploy_rs(cache: &CacheDir) -> Result<Tool> {
     let compiler = matches!(CARGO.find().await?, Found::Good(..));
     let purpose = "setup: what the nodes are deployed with";
-    private(cache, PRIVATE_DEPLOY_RS, purpose, compiler).await
+    private(cache, Need::DeployRs, PRIVATE_DEPLOY_RS, purpose, compiler).await
 }
 
 async fn act(cache: &CacheDir) -> Result<Tool> {
     let python = which::which("python3").is_ok() || debian::installs_itself();
     let purpose = "setup: runs CI workflows on this machine";
-    private(cache, PRIVATE_ACT, purpose, python).await
+    private(cache, Need::Act, PRIVATE_ACT, purpose, python).await
 }
 
 async fn machines(cache: &CacheDir) -> Result<Tool> {
     let found = vm::find(cache).await?;
     let cure = "cargo xtask setup vm".to_owned();
     let purpose = "test: QEMU for virtual machines";
-    let mut tool = tool("vm", QEMU, found, purpose, cure);
+    let mut tool = tool(Need::Vm, QEMU, found, purpose, cure);
     let lacking: Vec<&str> = vm::missing_here().iter().map(|pair| pair.1).collect();
     let here = lacking.is_empty() || debian::installs_itself();
     if !here {
@@ -314,26 +279,21 @@ async fn machines(cache: &CacheDir) -> Result<Tool> {
 
 async fn private(
     cache: &CacheDir,
+    name: Need,
     private: Private,
     purpose: &'static str,
     installable: bool,
 ) -> Result<Tool> {
     let found = private.find(cache).await?;
     let cure = format!("cargo xtask setup {}", private.choice);
-    let mut tool = tool(private.choice, private.program, found, purpose, cure);
+    let mut tool = tool(name, private.program, found, purpose, cure);
     if tool.state != State::Found && installable {
         tool.state = State::OnDemand;
     }
     Ok(tool)
 }
 
-fn tool(
-    name: &'static str,
-    program: Program,
-    found: Found,
-    purpose: &'static str,
-    cure: String,
-) -> Tool {
+fn tool(name: Need, program: Program, found: Found, purpose: &'static str, cure: String) -> Tool {
     let complaint = program.complaint(&found);
     let (state, path, version, cure) = match found {
         Found::Good(path, version) => (State::Found, Some(path), Some(version), None),
@@ -356,37 +316,5 @@ fn tool(
         path,
         purpose,
         cure,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn having(states: &[(&'static str, State)]) -> Vec<Tool> {
-        states
-            .iter()
-            .map(|&(name, state)| Tool {
-                name,
-                state,
-                version: None,
-                path: None,
-                purpose: "",
-                cure: None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_command_works_as_well_as_the_worst_of_what_it_needs() {
-        let tools = having(&[("git", State::Found), ("nix", State::OnDemand)]);
-        let needs = ["git", "nix", "/nix"];
-        let usable = command("build-all", &needs, &tools, true);
-        assert_eq!(usable.works, Works::AfterSetup);
-        assert_eq!(usable.lacks, ["nix"]);
-        let foreign = command("build-all", &needs, &tools, false);
-        assert_eq!(foreign.works, Works::No);
-        assert_eq!(foreign.lacks, ["/nix"]);
-        assert_eq!(command("fmt", &["git"], &tools, false).works, Works::Now);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Context, Result};
 
 use super::install::{failed_step, Install};
-use super::machine;
+use super::{debian, machine};
 use crate::cache_dir::CacheDir;
 use crate::failure::Failure;
 use crate::process::{Command, Output};
@@ -47,7 +47,7 @@ impl Packages {
         self.cpu()?;
         for program in ["apt-get", "dpkg-deb"] {
             if which::which(program).is_err() {
-                let (distribution, _) = machine::distribution();
+                let distribution = machine::distribution().name;
                 return Err(Failure::missing(format!(
                     "cannot install {name} on {distribution}: its packages need {program}, which is not here"
                 ))
@@ -59,7 +59,7 @@ impl Packages {
                 "cannot check the signatures of Debian's packages: {} is not here",
                 machine::DEBIAN_KEYRING
             ))
-            .try_next(super::debian::command_line(&["debian-archive-keyring"])));
+            .try_next(debian::command_line(&["debian-archive-keyring"])));
         }
         let tools = cache.tools();
         let needed = self.needed_mib;
@@ -224,15 +224,7 @@ async fn run_apt(
     live: bool,
     title: &str,
 ) -> Result<Output> {
-    let mut progress = Progress::start(live, title);
-    let output = command
-        .stream(|line| {
-            if let Some((percent, detail)) = apt::progress(line) {
-                progress.at(percent, detail);
-            }
-        })
-        .await?;
-    drop(progress);
+    let output = debian::with_progress(command, live, title).await?;
     if output.status.success() {
         return Ok(output);
     }

@@ -88,19 +88,13 @@ pub fn of_script(printed: &str) -> Option<Counts> {
         .rev()
         .find(|line| line.contains(" passed, "))?;
     let (before, after) = line.split_once(" passed, ")?;
-    let number = |words: &str, at_end: bool| {
-        let mut words = words
-            .split_whitespace()
-            .filter_map(|word| word.parse().ok());
-        if at_end {
-            words.next_back()
-        } else {
-            words.next()
-        }
+    let numbers = |words: &str| -> Vec<usize> {
+        let words = words.split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
     };
     Some(Counts {
-        passed: number(before, true)?,
-        failed: number(after, false)?,
+        passed: *numbers(before).last()?,
+        failed: *numbers(after).first()?,
         skipped: 0,
     })
 }

@@ -10,7 +10,7 @@ use crate::setup;
 use crate::tools::cargo::{self, WITH_MACHINES};
 
 /// What is played where time is short: a boot through firmware and loader, a restored snapshot, a power cut, a network
-/// cut, and a clean end after SIGKILL. Five minutes on two cores without KVM, the image included.
+/// cut, and a clean end after SIGKILL. Two minutes on two busy cores without KVM, four with the image and compiling.
 const CORE: [&str; 5] = [
     "a_cold_boot_goes_through_firmware_and_loader_and_so_does_a_reboot",
     "copies_of_a_snapshot_are_machines_of_their_own",

@@ -1,11 +1,14 @@
 //! Git: what it tracks, what differs from the index, revisions and their names.
 
+mod generated;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::failure::Failure;
+use crate::fleet::nearest::nearest;
 use crate::process::{Command, Output};
 
 /// A repository with a working tree.
@@ -123,7 +126,9 @@ impl Git {
             "{} has no revision `{revision}`",
             self.root.display()
         ));
-        let near = nearest(revision, &self.names().await?);
+        let names = self.names().await?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let near = nearest(revision, &names);
         Err(if near.is_empty() {
             failure.try_next("git log --oneline")
         } else {
@@ -244,24 +249,6 @@ fn parse_status(text: &str) -> Status {
     status
 }
 
-/// At most three names that resemble the wanted one, the nearest first.
-fn nearest(wanted: &str, names: &[String]) -> Vec<String> {
-    let mut scored: Vec<(f64, &String)> = names
-        .iter()
-        .map(|name| {
-            let score = strsim::jaro_winkler(&name.to_lowercase(), &wanted.to_lowercase());
-            (score, name)
-        })
-        .filter(|(score, _)| *score > 0.75)
-        .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.clone())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,12 +284,5 @@ mod tests {
     fn a_repository_without_commits_has_no_head() {
         let status = parse_status("# branch.oid (initial)\0# branch.head main\0");
         assert_eq!(status, Status::default());
-    }
-
-    #[test]
-    fn near_names_come_first_and_far_ones_not_at_all() {
-        let names = ["main", "release-1", "v1.0"].map(str::to_owned);
-        assert_eq!(nearest("mian", &names), ["main"]);
-        assert!(nearest("zzzzzz", &names).is_empty());
     }
 }

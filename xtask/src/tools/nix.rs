@@ -96,6 +96,11 @@ impl Nix {
             .grace(Duration::from_millis(500))
     }
 
+    /// Writes the lock file of a flake in a folder.
+    pub fn lock(&self, folder: &std::path::Path) -> Command {
+        self.command(["flake", "lock"]).arg(folder)
+    }
+
     /// `nix flake check` without building anything.
     pub fn flake_check(&self, flake: &Flake, stage: Stage) -> Command {
         self.command(["flake", "check", "--no-build", "--show-trace"])
@@ -219,7 +224,7 @@ fn unreachable(server: &str, output: &Output) -> String {
 }
 
 /// What replaces a flake's inputs; a flake that is only looked at keeps its lock file as it is.
-pub fn override_args(flake: &Flake) -> Vec<&str> {
+fn override_args(flake: &Flake) -> Vec<&str> {
     let mut args = vec!["--no-write-lock-file"];
     for (input, reference) in &flake.overrides {
         args.extend(["--override-input", input, reference]);

@@ -27,6 +27,32 @@ impl Fleet {
         fleet
     }
 
+    /// This repository itself: every file that git tracks, as it is now. None is a skip.
+    pub fn of_this_repository() -> Option<Self> {
+        let listed = Command::new("git")
+            .arg("-C")
+            .arg(repository())
+            .args(["ls-files", "-z"])
+            .output()
+            .unwrap();
+        if !listed.status.success() {
+            support::skip("this repository's files are in no git repository");
+            return None;
+        }
+        let fleet = Self::new(&[]);
+        for path in String::from_utf8(listed.stdout)
+            .unwrap()
+            .split_terminator('\0')
+        {
+            // Deleted, and git does not know it yet.
+            if let Ok(text) = std::fs::read_to_string(repository().join(path)) {
+                fleet.write(path, &text);
+            }
+        }
+        fleet.commit();
+        Some(fleet)
+    }
+
     pub fn cache(&self) -> &Path {
         self.cache.path()
     }

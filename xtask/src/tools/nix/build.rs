@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::path_info::PathInfo;
-use super::{path_info, stage_args, Nix};
+use super::{override_args, path_info, stage_args, Nix};
+use crate::fleet::flake::Flake;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::process::Command;
@@ -45,10 +46,11 @@ impl Nix {
     }
 
     /// `nix build` as a person types it, for installables that are still to be added.
-    pub fn plain_build(&self, stage: Stage, jobs: u32) -> Command {
+    pub fn plain_build(&self, flake: &Flake, stage: Stage, jobs: u32) -> Command {
         self.command(["build", "--no-link", "--max-jobs"])
             .arg(jobs.to_string())
             .args(stage_args(stage))
+            .args(override_args(flake))
     }
 
     /// A program that finds this Nix first on its PATH, configured as it is here.

@@ -1,0 +1,134 @@
+//! What the options under `homelab.*` make of a host that sets each of them to something else than its default. The
+//! texts of built files (the kiosk's script, the start page, the image) are not looked at.
+#![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
+
+mod fleet;
+mod support;
+
+use fleet::Fleet;
+use support::{nix, repository};
+
+/// What a host is made of, as far as the options reach.
+const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }: {
+  entries = config.boot.loader.systemd-boot.configurationLimit;
+  root = config.fileSystems."/".device;
+  esp = config.fileSystems."/boot".device;
+  timeZone = config.time.timeZone;
+  firewall = config.networking.firewall.extraInputRules;
+  nix = { inherit (config.nix.settings) substituters trusted-public-keys connect-timeout narinfo-cache-negative-ttl; };
+  keepOutputs = config.nix.settings.keep-outputs or false;
+  deployKeys = config.users.users.deploy.openssh.authorizedKeys.keys;
+  operator = { inherit (config.users.users.alice) hashedPasswordFile; inherit (config.users.users.alice.openssh.authorizedKeys) keys; };
+  wheelNeedsPassword = config.security.sudo.wheelNeedsPassword;
+  cachePriority = config.services.harmonia.cache.settings.priority or config.services.harmonia.settings.priority;
+  forge = { inherit (config.services.forgejo.settings.server) DOMAIN HTTP_PORT SSH_DOMAIN; };
+  runner = { inherit (config.services.gitea-actions-runner.instances.fleet) url tokenFile labels; };
+  grafana = { inherit (config.services.grafana.settings.server) domain http_port; };
+  retention = config.services.prometheus.retentionTime;
+  startPagePort = map (listen: listen.port) config.services.nginx.virtualHosts.start-page.listen;
+  proxied = { inherit (config.services.nginx.virtualHosts."git.example.org") extraConfig; upstream = config.services.nginx.virtualHosts."git.example.org".locations."/".proxyPass; };
+  acme = { inherit (config.security.acme.defaults) email server; };
+  inherit (config.homelab) inventory;
+}) hosts"#;
+
+const SET: &str = r#"{
+  homelab = {
+    host.description = "Everything";
+    builder.enable = true;
+    boot.entries = 3;
+    disk.rootLabel = "root";
+    disk.espLabel = "BOOT";
+    site = {
+      domain = "example.org";
+      timeZone = "Europe/Berlin";
+      networks = [ "10.0.0.0/8" ];
+    };
+    firewall.internalTCPPorts = [ 1234 ];
+    nixCache = {
+      enable = true;
+      url = "http://10.0.0.2";
+      publicKeys = [ "cache-1:key" ];
+      fallbackSubstituters = [ "https://other.example.org" ];
+      connectTimeout = 7;
+      negativeTtl = 9;
+    };
+    deploy = {
+      targetHost = "10.0.0.1";
+      wave = 5;
+      sshUser = "root";
+      sshOpts = [ "-v" ];
+      confirmTimeout = 31;
+      activationTimeout = 241;
+      runnerLabel = "big";
+      healthChecks.own = {
+        command = "true";
+        user = "nobody";
+        settle = 1;
+        retries = 2;
+        timeout = 4;
+      };
+    };
+    users.deploy.enable = true;
+    users.deploy.keys.ci = "ssh-ed25519 CI";
+    users.operator = {
+      enable = true;
+      name = "alice";
+      keys.laptop = "ssh-ed25519 LAPTOP";
+      hashedPasswordFile = "/hash";
+    };
+    services = {
+      harmonia.enable = true;
+      harmonia.priority = 50;
+      forgejo.enable = true;
+      forgejo.domain = "forge.example.org";
+      forgejo.port = 3001;
+      forgejoRunner.enable = true;
+      forgejoRunner.url = "http://forge";
+      forgejoRunner.tokenFile = "/token";
+      monitoring.enable = true;
+      monitoring.retention = "1y";
+      monitoring.grafana.domain = "figures.example.org";
+      monitoring.grafana.port = 3002;
+      startPage.enable = true;
+      startPage.port = 8081;
+      reverseProxy.enable = true;
+      reverseProxy.virtualHosts."git.example.org" = {
+        upstream = "http://10.0.0.3:3001";
+        maxBodySize = "1g";
+      };
+      reverseProxy.acme.email = "me@example.org";
+      reverseProxy.acme.server = "https://ca.example.org";
+    };
+  };
+}
+"#;
+
+#[test]
+fn every_option_reaches_the_host() {
+    let Some(nix) = nix() else { return };
+    let flake = format!(
+        "{{\n  inputs.slipway.url = \"git+file://{}\";\n  outputs =\n    inputs:\n    inputs.slipway.lib.mkFleet {{\n      \
+         inherit inputs;\n      hosts = ./hosts;\n      modules = [ {{ homelab.common.enable = true; }} ];\n    }};\n}}\n",
+        repository().display()
+    );
+    let fleet = Fleet::new(&[("flake.nix", &flake), ("hosts/All/default.nix", SET)]);
+    fleet.commit();
+    let stand_in = format!("path:{}", repository().join("nix/rehearsal").display());
+    let mut command = nix.command();
+    command.args(["eval", "--json", "--no-write-lock-file"]);
+    for input in ["nixpkgs", "deploy-rs", "sops-nix"] {
+        command.args(["--override-input", &format!("slipway/{input}"), &stand_in]);
+    }
+    let output = command
+        .arg(format!(
+            "git+file://{}#nixosConfigurations",
+            fleet.path().display()
+        ))
+        .args(["--apply", SEEN])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    insta::assert_json_snapshot!(seen["All"]);
+}
