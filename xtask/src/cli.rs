@@ -177,7 +177,7 @@ pub struct BuildAll {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Memory that all evaluations together may take [default: half of this machine's]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
+    #[arg(long, value_name = "MIB", value_parser = mebibytes)]
     pub eval_memory: Option<u64>,
     /// Keep a link to each host's closure in this folder
     #[arg(long, value_name = "DIR")]
@@ -188,6 +188,14 @@ pub struct BuildAll {
     /// Evaluate every host anew, whatever earlier runs found
     #[arg(long)]
     pub no_eval_cache: bool,
+}
+
+fn mebibytes(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        // In bytes it is a number of its own.
+        Ok(mib @ 64..=0xFFF_FFFF_FFFF) => Ok(mib),
+        _ => Err("a number of MiB, at least 64".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
 
 mod groups;
+mod orphans;
 pub mod usage;
 
 use std::ffi::{OsStr, OsString};

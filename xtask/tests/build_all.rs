@@ -55,7 +55,7 @@ fn told(fleet: &Fleet, output: &Output) -> String {
     let filters = fleet.filters().into_iter().chain([
         (r" +\d+\.\d+\b(?: s\b)?".to_owned(), " [S]".to_owned()),
         // What hosts share counts for the one that comes first, which may be any.
-        (r"\[S\] +\d+ ".to_owned(), "[S] [N] ".to_owned()),
+        (r"\[S] +(?:\d+|-) ".to_owned(), "[S] [N] ".to_owned()),
         (r"try: \S+nix log".to_owned(), "try: nix log".to_owned()),
     ]);
     for (pattern, replacement) in filters {

@@ -6,6 +6,7 @@
 
 mod fleet;
 mod hosts;
+mod processes;
 mod support;
 
 use std::process::{Child, Stdio};
@@ -15,27 +16,10 @@ use fleet::Fleet;
 use hosts::{host, Host};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
+use processes::{processes, wait_for};
 use support::{all_nixes, Nix};
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-
-/// The command lines of all processes that mention this.
-fn processes(mark: &str) -> Vec<String> {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(mark))
-        .collect()
-}
-
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(30), "no {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 fn start(fleet: &Fleet, nix: &Nix) -> Child {
     fleet

@@ -37,7 +37,11 @@ pub async fn run(fleet: &Fleet, survey: &Survey, wanted: &Request<'_>) -> Result
     let name = HostName::new(wanted.name)?;
     check_name(&name, &survey.names())?;
     check_address(wanted.address, &survey.inventory)?;
-    let from = host::select(&survey.names(), &[wanted.from.to_owned()])?;
+    let all = survey.names();
+    let from = host::select(&all, &[wanted.from.to_owned()]).map_err(|failure| {
+        let names: Vec<&str> = all.iter().map(HostName::as_str).collect();
+        Failure::usage(failure.to_string()).try_next(format!("--from {}", names.join(", --from ")))
+    })?;
     let root = fleet.folder().ok_or_else(|| {
         Failure::usage(format!(
             "cannot add a host to {}: it is not on this machine",
@@ -59,17 +63,34 @@ pub async fn run(fleet: &Fleet, survey: &Survey, wanted: &Request<'_>) -> Result
             .try_next("another name, or remove that folder");
         return Err(failure.into());
     }
+    // An interrupt drops this before it is kept.
+    let mut unfinished = Unfinished(Some(folder.clone()));
     if let Err(error) = write(&template, &folder, &name, wanted.address) {
         remove(&folder)?;
         return Err(error);
     }
     match check(fleet, &folder, &name, wanted.address).await {
-        Ok(known_to_git) => Ok(Added { file, known_to_git }),
+        Ok(known_to_git) => {
+            unfinished.0 = None;
+            Ok(Added { file, known_to_git })
+        }
         Err(error) => {
             remove(&folder)?;
             fleet.forget(&folder).await?;
             let context = format!("cannot add host {name} as a copy of {}", wanted.from);
             Err(error.context(context))
+        }
+    }
+}
+
+/// A new host's folder that goes again unless it is kept.
+struct Unfinished(Option<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            // Where the failure is told already, the folder is gone; an interrupt has nobody left to tell.
+            let _ = remove(folder);
         }
     }
 }
@@ -193,6 +214,17 @@ mod tests {
             hosts_dir: Some("hosts".to_owned()),
             hermetic: true,
             hosts: [(HostName::known("Web"), serde_json::from_str(host).unwrap())].into(),
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_kept_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("Web");
+        for kept in [false, true] {
+            std::fs::create_dir(&folder).unwrap();
+            drop(Unfinished((!kept).then(|| folder.clone())));
+            assert_eq!(folder.exists(), kept);
         }
     }
 

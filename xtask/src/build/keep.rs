@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use super::outcome::Host;
+use super::outcome::{Host, Report};
 use super::provenance::Origin;
 use super::reuse::Kept;
 use super::roots;
@@ -64,16 +64,27 @@ pub async fn closures(
 }
 
 /// Links each built closure under its host's name. A host that failed keeps the link of its last build.
-pub async fn link(fleet: &Fleet, dir: &Path, rows: &[Host]) -> Result<()> {
+///
+/// # Errors
+/// The first link that cannot be made; the others are made all the same.
+pub async fn link(fleet: &Fleet, dir: &Path, built: &Report) -> Result<()> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    for row in rows.iter().filter(|row| row.outcome.is_built()) {
-        if let Some(toplevel) = &row.toplevel {
-            fleet
-                .nix
-                .add_roots(&[toplevel], &dir.join(&row.host))
-                .await?;
+    let mut all = Ok(());
+    for row in built.hosts.iter().filter(|row| row.outcome.is_built()) {
+        let Some(toplevel) = &row.toplevel else {
+            continue;
+        };
+        let name = row.host.file_name();
+        if name != row.host.as_str() {
+            report::say(&format!(
+                "the name of host `{}` is no file's: its link is {name}",
+                row.host
+            ));
         }
+        let link = dir.join(name);
+        let linked = fleet.nix.add_roots(&[toplevel], &link).await;
+        all = all.and(linked.with_context(|| format!("cannot link {}", link.display())));
     }
     report::say(&format!("links to the closures are in {}", dir.display()));
-    Ok(())
+    all
 }

@@ -21,6 +21,8 @@ mod survey;
 mod worker;
 mod workers;
 
+pub use keep::link;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -32,7 +34,7 @@ use crate::evaluate::source::{Fingerprint, Source};
 use crate::evaluate::{kept, Fleet};
 use crate::fleet::host::{self, HostName};
 use crate::fleet::store_path::StorePath;
-use crate::report::live::Live;
+use crate::report::{self, live::Live};
 
 use memory::Memory;
 use outcome::{Evaluation, Host, Report};
@@ -53,8 +55,6 @@ pub struct Options {
     pub changed_since: Option<String>,
     /// The revision that these hosts are of, where others' lines stand above theirs.
     pub at: Option<String>,
-    /// A folder for a link to each host's closure.
-    pub out_links: Option<PathBuf>,
     /// Earlier evaluations are not used.
     pub fresh: bool,
     /// Live lines instead of plain ones.
@@ -80,9 +80,6 @@ pub async fn build_all(fleet: &Fleet, options: &Options) -> Result<Report> {
     let select = |all: &[HostName]| Ok(host::select(all, &options.hosts)?);
     let mut done = pass.build(options, select).await?;
     let mut rows = done.rows;
-    if let Some(dir) = &options.out_links {
-        keep::link(fleet, dir, &rows).await?;
-    }
     let changed_since = match before {
         Some(before) => {
             done.evaluation.evaluated_before = compare::with(&before, options, &mut rows).await?;
@@ -186,13 +183,13 @@ impl<'a> Pass<'a> {
         let valid = valid(fleet, &roots, reuse.outputs()).await?;
         reuse.forget_collected(&valid, |path| path.as_path().exists());
 
-        let links = roots::folder(&roots)?;
+        let links = roots::Links::of_run(&roots)?;
         let width = hosts.iter().map(|host| host.as_str().len()).max();
         let request = Request {
             hosts: hosts.to_vec(),
             jobs: options.jobs,
             memory: Memory::new(options.memory, options.cores),
-            roots: links.clone(),
+            roots: links.dir().to_owned(),
         };
         let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
         let live = live.at(options.at.as_deref());
@@ -208,13 +205,21 @@ impl<'a> Pass<'a> {
             }
         };
         if known.as_ref() != Some(&done.kept) {
-            kept::write(&fleet.cache, KIND, &self.name, &done.kept)?;
+            // Without a cache the answers are the same, only slower the next time.
+            if let Err(error) = kept::write(&fleet.cache, KIND, &self.name, &done.kept) {
+                report::say(&format!("warning: cannot keep the evaluations: {error:#}"));
+            }
         }
         let rows: Vec<Host> = hosts
             .iter()
             .filter_map(|host| done.hosts.remove(host))
             .collect();
-        keep::closures(fleet, &done.kept, &rows, &roots, &links).await?;
+        let kept = keep::closures(fleet, &done.kept, &rows, &roots, links.dir()).await;
+        if let Err(error) = kept {
+            report::say(&format!(
+                "warning: cannot keep or record every closure: {error:#}"
+            ));
+        }
         Ok(Some(Done {
             rows,
             evaluation: done.evaluation,

@@ -91,6 +91,8 @@ impl Progress {
                 }
                 false
             }
+            // Told by the coordinator; no host is further for it.
+            Event::Waiting(_) => false,
             Event::Error(text) => {
                 self.errors.push((log::failed_derivation(&text), text));
                 false
@@ -172,10 +174,14 @@ impl Progress {
         })
     }
 
-    /// Paths built and fetched for each host; one that several hosts need counts for the first of them, and a fetched
+    /// Paths built and fetched for each host, without builds that failed; one that several hosts need counts for the first of them, and a fetched
     /// path that is a reference of another one for the batch's first host that fetched anything.
     pub fn counts(&self) -> BTreeMap<HostName, (usize, usize)> {
-        let mut counted: BTreeSet<&StorePath> = BTreeSet::new();
+        // Counted already, for nobody.
+        let mut counted: BTreeSet<&StorePath> = (self.errors.iter())
+            .filter(|(_, text)| !log::is_consequence(text))
+            .filter_map(|(derivation, _)| derivation.as_ref())
+            .collect();
         let mut counts: BTreeMap<HostName, (usize, usize)> = BTreeMap::new();
         for (name, host) in &self.hosts {
             let mut count = |set: &'_ BTreeSet<StorePath>| {
@@ -293,7 +299,8 @@ mod tests {
         for log in RECORDED {
             let counts = replay(log).counts();
             assert_eq!(counts[&HostName::known("host-a")], (1, 2));
-            assert_eq!(counts[&HostName::known("host-b")], (1, 0));
+            // bad-unit was tried, and is not built.
+            assert_eq!(counts[&HostName::known("host-b")], (0, 0));
         }
     }
 

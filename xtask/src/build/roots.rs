@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::failure::Failure;
 use crate::fleet::store_path::StorePath;
+use crate::report;
 
 /// The closures that links in this folder keep, each with its link.
 pub fn kept(dir: &Path) -> Vec<(PathBuf, StorePath)> {
@@ -23,11 +25,50 @@ pub fn kept(dir: &Path) -> Vec<(PathBuf, StorePath)> {
         .collect()
 }
 
+/// This run's links.
+#[derive(Debug)]
+pub enum Links {
+    Kept(PathBuf),
+    /// The cache cannot be written to: these go with the run.
+    Temporary(tempfile::TempDir),
+}
+
+impl Links {
+    /// # Errors
+    /// If no folder can be made for them at all.
+    pub fn of_run(roots: &Path) -> Result<Self> {
+        let error = match folder(roots) {
+            Ok(dir) => return Ok(Self::Kept(dir)),
+            Err(error) => error,
+        };
+        report::say(&format!(
+            "warning: {error:#}: after this run nothing keeps the closures from being collected"
+        ));
+        let temporary = tempfile::tempdir().map_err(|error| {
+            let place = std::env::temp_dir();
+            let message = format!(
+                "cannot make a folder for links in {}: {error}",
+                place.display()
+            );
+            Failure::failed(message)
+                .try_next("SLIPWAY_CACHE=FOLDER, one that has space and can be written to")
+        })?;
+        Ok(Self::Temporary(temporary))
+    }
+
+    pub fn dir(&self) -> &Path {
+        match self {
+            Self::Kept(dir) => dir,
+            Self::Temporary(dir) => dir.path(),
+        }
+    }
+}
+
 /// A folder for this run's links, which no other run has.
 ///
 /// # Errors
 /// If it cannot be made.
-pub fn folder(dir: &Path) -> Result<PathBuf> {
+fn folder(dir: &Path) -> Result<PathBuf> {
     let make = || {
         std::fs::create_dir_all(dir)?;
         std::io::Result::Ok(

@@ -22,6 +22,7 @@ use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory;
 use crate::report::live::{Doing, Live};
+use crate::tools::nix::log;
 
 pub struct Run {
     fleet: Fleet,
@@ -43,6 +44,8 @@ pub struct Run {
     entries: BTreeMap<HostName, inventory::Host>,
     hosts: BTreeMap<HostName, Host>,
     systems: Option<BTreeSet<String>>,
+    /// What builds wait for, as it was told.
+    waits: BTreeSet<String>,
     guard: Guard,
     next_id: Id,
     tell: UnboundedSender<Message>,
@@ -81,6 +84,7 @@ impl Run {
             entries: BTreeMap::new(),
             hosts: BTreeMap::new(),
             systems: None,
+            waits: BTreeSet::new(),
             guard: Guard::default(),
             next_id: 0,
             tell,
@@ -241,6 +245,9 @@ impl Run {
                 if let Some(warning) = said.warning {
                     self.live.say(&format!("warning: {warning}"));
                 }
+                if let Some(more) = said.more_warnings {
+                    self.live.say(&more);
+                }
                 if let Some((evaluation, seconds)) = said.done {
                     self.evaluations.saw_host(seconds);
                     let host = evaluation.host.clone();
@@ -253,7 +260,15 @@ impl Run {
             }
             Message::WorkerEnded(id, output) => {
                 if let Some(ended) = self.workers.ended(id, output?) {
+                    if let Some(more) = &ended.more_warnings {
+                        self.live.say(more);
+                    }
                     self.worker_ended(ended)?;
+                }
+            }
+            Message::BuildSaid(_, log::Event::Waiting(what)) => {
+                if self.waits.insert(what.clone()) {
+                    self.live.say(&format!("another process is busy: {what}"));
                 }
             }
             Message::BuildSaid(id, event) => {
@@ -262,7 +277,12 @@ impl Run {
                 }
             }
             Message::BuildEnded(id, built) => {
-                for host in self.builds.ended(id, built?, &self.fleet.nix.words()) {
+                let built = built?;
+                if let Some(error) = &built.unkept {
+                    let text = format!("warning: cannot keep closures: {error:#}");
+                    self.live.say(&text);
+                }
+                for host in self.builds.ended(id, built, &self.fleet.nix.words()) {
                     self.end(host);
                 }
             }

@@ -35,6 +35,8 @@ pub struct Built {
     pub output: Output,
     /// What the store knows of the closures that are there now.
     pub closures: BTreeMap<StorePath, PathInfo>,
+    /// Why nothing keeps them from being collected.
+    pub unkept: Option<anyhow::Error>,
 }
 
 pub struct EvaluationTask {
@@ -101,12 +103,17 @@ impl BuildTask {
             .await?;
         let outputs: Vec<&StorePath> = self.toplevels.iter().map(|it| &it.out).collect();
         let closures = nix.closures(&outputs).await?;
+        let mut unkept = None;
         if !output.status.success() && !closures.is_empty() {
             // Nix makes no links for what it built when something else failed.
             let there: Vec<&StorePath> = closures.keys().collect();
-            nix.add_roots(&there, &self.root).await?;
+            unkept = nix.add_roots(&there, &self.root).await.err();
         }
-        Ok(Built { output, closures })
+        Ok(Built {
+            output,
+            closures,
+            unkept,
+        })
     }
 }
 

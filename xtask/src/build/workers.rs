@@ -11,6 +11,10 @@ use crate::evaluate::apply::{Event, HostEvaluation, Overview, Wanted};
 use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
 use crate::process::{self, Output, Status};
+use crate::report::words::counted;
+
+/// Warnings of one host that are told; a trace in a loop would bury everything else.
+const WARNINGS: usize = 20;
 
 #[derive(Debug, Default)]
 pub struct Workers(BTreeMap<Id, Worker>);
@@ -22,6 +26,8 @@ struct Worker {
     started: Instant,
     done: usize,
     begun: Option<Instant>,
+    /// Warnings since the last host was done.
+    warnings: usize,
     /// Resident bytes now, and when the last host was done.
     resident: u64,
     at_last_host: Option<u64>,
@@ -39,6 +45,8 @@ pub struct Said {
     /// An evaluated host and the seconds it took.
     pub done: Option<(HostEvaluation, f64)>,
     pub warning: Option<String>,
+    /// That there were more warnings than were told.
+    pub more_warnings: Option<String>,
 }
 
 /// A worker that ended, and what it left.
@@ -48,6 +56,7 @@ pub struct Ended {
     pub done: usize,
     pub begun: bool,
     pub ending: Ending,
+    pub more_warnings: Option<String>,
     output: Output,
 }
 
@@ -75,6 +84,7 @@ impl Workers {
             started: Instant::now(),
             done: 0,
             begun: None,
+            warnings: 0,
             resident: 0,
             at_last_host: None,
             asked: None,
@@ -122,10 +132,13 @@ impl Workers {
                 overview: Some(overview),
                 ..Said::default()
             },
-            Event::Warning(text) => Said {
-                warning: Some(text),
-                ..Said::default()
-            },
+            Event::Warning(text) => {
+                worker.warnings += 1;
+                Said {
+                    warning: (worker.warnings <= WARNINGS).then_some(text),
+                    ..Said::default()
+                }
+            }
             Event::Begin(host) => {
                 worker.begun = Some(Instant::now());
                 let first = worker.done == 0;
@@ -140,6 +153,7 @@ impl Workers {
                 worker.done += 1;
                 worker.learn(memory);
                 Said {
+                    more_warnings: worker.more_warnings(Some(&evaluation.host)),
                     done: Some((evaluation, seconds)),
                     ..Said::default()
                 }
@@ -148,7 +162,7 @@ impl Workers {
     }
 
     pub fn ended(&mut self, id: Id, output: Output) -> Option<Ended> {
-        let worker = self.0.remove(&id)?;
+        let mut worker = self.0.remove(&id)?;
         let complete = worker.done == worker.batch.hosts.len();
         let ending = match worker.asked {
             // It had nothing left to do when it was asked.
@@ -157,7 +171,9 @@ impl Workers {
             None if ran_out_of_memory(&output) => Ending::Memory,
             None => Ending::Error,
         };
+        let current = worker.batch.hosts.get(worker.done).cloned();
         Some(Ended {
+            more_warnings: worker.more_warnings(current.as_ref()),
             done: worker.done,
             begun: worker.begun.is_some(),
             ending,
@@ -168,6 +184,14 @@ impl Workers {
 }
 
 impl Worker {
+    /// How many warnings of a host were not told, if any; counts anew from here.
+    fn more_warnings(&mut self, host: Option<&HostName>) -> Option<String> {
+        let more = std::mem::take(&mut self.warnings).saturating_sub(WARNINGS);
+        let host = host?;
+        let warnings = counted(more, "more warning");
+        (more > 0).then(|| format!("warning: {warnings} of host {host} not shown"))
+    }
+
     /// A host is done: how much it grew, and whether there is room for another one.
     fn learn(&mut self, memory: &mut Memory) {
         if let Some(before) = self.at_last_host {

@@ -19,6 +19,19 @@ pub fn text(report: &Report) -> String {
             why.to_owned(),
         ]);
     }
+    let count = |which: fn(&Verdict) -> bool| {
+        report
+            .checks
+            .iter()
+            .filter(|row| which(&row.verdict))
+            .count()
+    };
+    let counts = format!(
+        "{} passed, {} failed, {} not built here\n",
+        count(|it| *it == Verdict::Passed),
+        count(|it| matches!(it, Verdict::Failed(_))),
+        count(|it| matches!(it, Verdict::NotBuilt(_))),
+    );
     let mut text = table.text();
     for row in &report.checks {
         if let Verdict::Failed(detail) = &row.verdict {
@@ -28,5 +41,6 @@ pub fn text(report: &Report) -> String {
             }
         }
     }
+    text.push_str(&counts);
     text
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::build::memory::{self, MIB};
 use crate::build::outcome::{Outcome, Report};
@@ -17,8 +17,18 @@ pub async fn run(global: &Global, args: BuildAll) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let options = options(global, &args);
     let report = build::build_all(&fleet, &options).await?;
-    print(&report, args.json.as_deref())?;
-    Ok(exit(&report, !args.hosts.is_empty()))
+    // What became of the hosts is told first: nothing that fails from here on may hide it.
+    let printed = print(&report, args.json.as_deref());
+    let linked = match &args.out_links {
+        Some(dir) => build::link(&fleet, dir, &report).await,
+        None => Ok(()),
+    };
+    let mut exit = exit(&report, !args.hosts.is_empty());
+    for error in [printed, linked].into_iter().filter_map(Result::err) {
+        report::error(&error);
+        exit = Exit::Failed;
+    }
+    Ok(exit)
 }
 
 fn options(global: &Global, args: &BuildAll) -> Options {
@@ -34,7 +44,6 @@ fn options(global: &Global, args: &BuildAll) -> Options {
         cores,
         at: None,
         changed_since: args.changed_since.clone(),
-        out_links: args.out_links.clone(),
         fresh: args.no_eval_cache,
         live: report::live(global.plain),
     }
@@ -58,16 +67,22 @@ fn print(report: &Report, json: Option<&Path>) -> Result<()> {
     if !errors.is_empty() {
         report::say(errors.trim_end());
     }
-    report::data_and_document(&text, report, json)?;
+    let printed = report::data_and_document(&text, report, json);
     if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) {
-        std::fs::File::options()
+        let written = std::fs::File::options()
             .append(true)
             .create(true)
             .open(&file)
-            .and_then(|mut summary| summary.write_all(build::render::markdown(report).as_bytes()))
-            .with_context(|| format!("cannot write the job summary {}", file.display()))?;
+            .and_then(|mut summary| summary.write_all(build::render::markdown(report).as_bytes()));
+        if let Err(error) = written {
+            // A forge's courtesy, which nobody asked this run for.
+            report::say(&format!(
+                "warning: cannot write the job summary {}: {error}",
+                file.display()
+            ));
+        }
     }
-    Ok(())
+    printed
 }
 
 /// A host of a system that nothing here builds for is no failure, unless it was asked for by name.

@@ -12,9 +12,9 @@ pub async fn run(global: &Global, args: Check) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let report = check::run(fleet).await?;
     if args.json {
-        report::data(&report::json(&report)?);
+        report::data(&report::json(&report)?)?;
     } else {
-        report::data(&check::render::text(&report));
+        report::data(&check::render::text(&report))?;
     }
     Ok(if report.passed {
         Exit::Passed

@@ -24,7 +24,7 @@ pub async fn run(global: &Global, args: Diff) -> Result<Exit> {
     } else {
         render::text(&diff)
     };
-    report::data(&text);
+    report::data(&text)?;
     Ok(if diff.failed() {
         Exit::Failed
     } else {

@@ -25,7 +25,7 @@ async fn list(global: &Global, args: &HostsList) -> Result<Exit> {
         HostsFormat::Markdown => render::markdown(&survey.inventory),
         HostsFormat::Matrix => render::matrix(&survey.inventory)?,
     };
-    report::data(&text);
+    report::data(&text)?;
     Ok(fleet.tell_failures(&survey))
 }
 
@@ -50,12 +50,18 @@ async fn add(global: &Global, args: &HostsAdd) -> Result<Exit> {
         "next: say what it is for in {}",
         added.file.display()
     ));
-    report::say(&format!("then: cargo xtask build-all {}", args.name));
+    let flake = match &global.flake {
+        Some(flake) => format!(" --flake {flake}"),
+        None => String::new(),
+    };
+    report::say(&format!("then: cargo xtask build-all{flake} {}", args.name));
     if fleet
         .folder()
         .is_some_and(|root| root.join("docs/hosts.md").is_file())
     {
-        report::say("and:  cargo xtask hosts --format markdown > docs/hosts.md");
+        report::say(&format!(
+            "and:  cargo xtask hosts{flake} --format markdown > docs/hosts.md"
+        ));
     }
     Ok(Exit::Passed)
 }

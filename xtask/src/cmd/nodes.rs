@@ -15,6 +15,6 @@ pub async fn run(global: &Global, args: Nodes) -> Result<Exit> {
     } else {
         render::nodes(&survey.inventory)
     };
-    report::data(&text);
+    report::data(&text)?;
     Ok(fleet.tell_failures(&survey))
 }

@@ -20,13 +20,13 @@ pub async fn run(global: &Global, args: Test) -> Result<Exit> {
     for part in parts {
         report::say(&format!("test: {} …", part.name()));
         let outcome = bench.run(part).await?;
-        tell(part, &outcome);
+        tell(part, &outcome)?;
         sum += outcome.counts;
     }
     if args.no_skips && sum.skipped > 0 {
-        report::data("skips are failures here: CI or --no-skips\n");
+        report::data("skips are failures here: CI or --no-skips\n")?;
     }
-    report::data(&format!("{sum}\n"));
+    report::data(&format!("{sum}\n"))?;
     Ok(exit(sum, &args))
 }
 
@@ -38,7 +38,7 @@ fn exit(sum: Counts, args: &Test) -> Exit {
     }
 }
 
-fn tell(part: Part, outcome: &Outcome) {
+fn tell(part: Part, outcome: &Outcome) -> Result<()> {
     let seconds = report::words::seconds(outcome.wall.as_secs_f64());
     let mut text = format!("{:<10} {} ({seconds} s)\n", part.name(), outcome.counts);
     for note in &outcome.notes {
@@ -50,7 +50,7 @@ fn tell(part: Part, outcome: &Outcome) {
     for line in outcome.failure.iter().flat_map(|failure| failure.lines()) {
         text.push_str(&format!("  {line}\n"));
     }
-    report::data(&text);
+    report::data(&text)
 }
 
 #[cfg(test)]

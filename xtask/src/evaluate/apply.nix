@@ -1,6 +1,8 @@
 # What xtask applies to a flake's outputs. Each finished host is one trace line with JSON, so that the hosts before one
 # that fails are not lost: no Nix expression can catch every kind of evaluation error.
 {
+  # What each of our lines starts with.
+  mark,
   # Names, in the order in which they are evaluated; null for the first few of the fleet.
   hosts ? null,
   first ? 0,
@@ -13,18 +15,22 @@ outputs:
 let
   inherit (builtins)
     attrNames
+    elem
     elemAt
     foldl'
     genList
     head
     isAttrs
+    isBool
+    isString
     length
     match
     toJSON
     trace
+    typeOf
     ;
 
-  emit = event: trace "slipway:${toJSON event}";
+  emit = event: trace "${mark}:${toJSON event}";
 
   configurations = outputs.nixosConfigurations or { };
 
@@ -34,6 +40,17 @@ let
       found = outputs.fleet or null;
     in
     if isAttrs found && found ? version && found ? hosts then found else null;
+
+  # A field of it, or the error that says what is wrong with it.
+  fleetField =
+    name: expected: good: default:
+    let
+      value = fleet.${name} or default;
+    in
+    if good value then
+      value
+    else
+      throw "the flake output `fleet.${name}' is a ${typeOf value}, and has to be ${expected}: see lib.mkFleet";
 
   deploy = outputs.deploy or { };
   nodes = deploy.nodes or { };
@@ -117,9 +134,16 @@ if overview then
     overview = {
       hosts = names;
       declared = fleet != null;
-      stage = fleet.stage or null;
-      hostsDir = fleet.hostsDir or null;
-      hermetic = fleet.hermetic or false;
+      stage = fleetField "stage" "\"rehearsal\" or \"nixos\"" (
+        value:
+        elem value [
+          null
+          "rehearsal"
+          "nixos"
+        ]
+      ) null;
+      hostsDir = fleetField "hostsDir" "a string or null" (value: value == null || isString value) null;
+      hermetic = fleetField "hermetic" "true or false" isBool false;
     };
   } all
 else

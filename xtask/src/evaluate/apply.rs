@@ -1,6 +1,10 @@
 //! What xtask asks of a flake's outputs in one `nix eval --apply`, and the lines in which the answers arrive.
 //! Pure: text in, types out.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::host::HostName;
@@ -9,10 +13,18 @@ use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 
 /// The function of `hosts` and what is wanted of them; takes the flake's outputs.
-const FUNCTION: &str = include_str!("apply.nix");
+pub const FUNCTION: &str = include_str!("apply.nix");
 
-/// Marks our lines among the traces that a configuration may print itself.
-const MARK: &str = "trace: slipway:";
+/// Marks our lines among the traces that a configuration prints itself. Another one each time xtask runs, so that no
+/// configuration can speak for us.
+fn mark() -> &'static str {
+    static MARK: OnceLock<String> = OnceLock::new();
+    MARK.get_or_init(|| {
+        // Seeded by the operating system.
+        let word = || RandomState::new().build_hasher().finish();
+        format!("slipway-{:016x}{:016x}", word(), word())
+    })
+}
 
 /// What is wanted of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,7 +84,8 @@ pub struct Toplevel {
 pub fn expression(hosts: &[HostName], wanted: Wanted) -> String {
     let names: Vec<String> = hosts.iter().map(|host| string(host.as_str())).collect();
     format!(
-        "({FUNCTION}) {{ hosts = [ {} ]; overview = {}; inventory = {}; toplevel = {}; }}",
+        "({FUNCTION}) {{ mark = \"{}\"; hosts = [ {} ]; overview = {}; inventory = {}; toplevel = {}; }}",
+        mark(),
         names.join(" "),
         wanted.overview,
         wanted.inventory,
@@ -83,18 +96,23 @@ pub fn expression(hosts: &[HostName], wanted: Wanted) -> String {
 /// The overview, and the inventory of the first hosts: for a small fleet that is all of it in one process.
 pub fn survey(first: usize) -> String {
     format!(
-        "({FUNCTION}) {{ first = {first}; overview = true; inventory = true; toplevel = false; }}"
+        "({FUNCTION}) {{ mark = \"{}\"; first = {first}; overview = true; inventory = true; toplevel = false; }}",
+        mark()
     )
 }
 
 /// The event in a line of the evaluation's stderr, if there is one.
 pub fn event(line: &str) -> Option<Event> {
-    if let Some(json) = line.strip_prefix(MARK) {
+    if let Some(json) = own(line) {
         // A line of ours that cannot be read is told as it is; the host then counts as not evaluated.
         return Some(
             serde_json::from_str(json)
-                .unwrap_or_else(|error| Event::Warning(format!("cannot read `{line}`: {error}"))),
+                .unwrap_or_else(|error| Event::Warning(format!("cannot read `{json}`: {error}"))),
         );
+    }
+    if line.starts_with("waiting for ") {
+        // Nix names the lock that another process holds.
+        return Some(Event::Warning(line.to_owned()));
     }
     let text = ["evaluation warning: ", "trace: warning: ", "warning: "]
         .iter()
@@ -103,6 +121,20 @@ pub fn event(line: &str) -> Option<Event> {
     let expected = text.starts_with("not writing modified lock file")
         || text.contains("has an override for a non-existent input");
     (!expected).then(|| Event::Warning(text.to_owned()))
+}
+
+/// Why the last line of ours that cannot be read cannot be.
+pub fn unreadable(stderr: &str) -> Option<String> {
+    let mut lines = stderr.lines().rev().filter_map(own);
+    let error = lines.find_map(|json| serde_json::from_str::<Event>(json).err())?;
+    let error = error.to_string();
+    Some(error.split(" at line ").next().unwrap_or(&error).to_owned())
+}
+
+/// What a line says if it is one of ours.
+fn own(line: &str) -> Option<&str> {
+    let text = line.strip_prefix("trace: ")?.strip_prefix(mark())?;
+    text.strip_prefix(':')
 }
 
 /// A Nix string literal.
@@ -128,7 +160,7 @@ mod tests {
         let text = expression(&hosts, wanted);
         assert!(
             text.ends_with(
-                r#") { hosts = [ "Web" "a\"\${b}" ]; overview = false; inventory = false; toplevel = true; }"#
+                r#"; hosts = [ "Web" "a\"\${b}" ]; overview = false; inventory = false; toplevel = true; }"#
             ),
             "{}",
             &text[text.len() - 120..]
@@ -137,11 +169,12 @@ mod tests {
 
     #[test]
     fn begin_and_done_are_read() {
-        let line = r#"trace: slipway:{"begin":"Web"}"#;
-        assert_eq!(event(line), Some(Event::Begin(HostName::known("Web"))));
-        let hash = "0".repeat(32);
+        let line = format!(r#"trace: {}:{{"begin":"Web"}}"#, mark());
+        assert_eq!(event(&line), Some(Event::Begin(HostName::known("Web"))));
+        assert_eq!(event(r#"trace: slipway:{"begin":"Web"}"#), None);
+        let (hash, mark) = ("0".repeat(32), mark());
         let line = format!(
-            r#"trace: slipway:{{"done":{{"host":"Web","inventory":null,"toplevel":{{"drv":"/nix/store/{hash}-x.drv","out":"/nix/store/{hash}-x"}}}}}}"#
+            r#"trace: {mark}:{{"done":{{"host":"Web","inventory":null,"toplevel":{{"drv":"/nix/store/{hash}-x.drv","out":"/nix/store/{hash}-x"}}}}}}"#
         );
         let Some(Event::Done(done)) = event(&line) else {
             panic!("{:?}", event(&line));
@@ -151,9 +184,12 @@ mod tests {
 
     #[test]
     fn the_overview_of_an_undeclared_fleet_has_no_stage() {
-        let line = r#"trace: slipway:{"overview":{"declared":false,"hermetic":false,"hosts":["A","B"],"hostsDir":null,"stage":null}}"#;
-        let Some(Event::Overview(overview)) = event(line) else {
-            panic!("{:?}", event(line));
+        let line = format!(
+            r#"trace: {}:{{"overview":{{"declared":false,"hermetic":false,"hosts":["A","B"],"hostsDir":null,"stage":null}}}}"#,
+            mark()
+        );
+        let Some(Event::Overview(overview)) = event(&line) else {
+            panic!("{:?}", event(&line));
         };
         assert_eq!(overview.hosts.len(), 2);
         assert_eq!(overview.stage, None);
@@ -174,9 +210,9 @@ mod tests {
 
     #[test]
     fn an_unreadable_line_of_ours_is_told() {
-        let Some(Event::Warning(text)) = event("trace: slipway:{") else {
+        let Some(Event::Warning(text)) = event(&format!("trace: {}:{{", mark())) else {
             panic!("not told");
         };
-        assert!(text.starts_with("cannot read `trace: slipway:{`"), "{text}");
+        assert!(text.starts_with("cannot read `{`"), "{text}");
     }
 }

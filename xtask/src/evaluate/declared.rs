@@ -13,7 +13,8 @@ use crate::tools::nix::{error, Nix};
 #[derive(Debug, Default, Deserialize)]
 struct Declared {
     inputs: BTreeMap<String, Declaration>,
-    arguments: Vec<String>,
+    /// None if there are no outputs at all.
+    arguments: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -24,13 +25,15 @@ struct Declaration {
     reference: Reference,
 }
 
+/// `file` is where the text is from, for errors.
+///
 /// # Errors
 /// Usage, if the text is no flake.
-pub async fn inputs(nix: &Nix, flake_nix: &str) -> Result<Lock> {
+pub async fn inputs(nix: &Nix, file: &str, flake_nix: &str) -> Result<Lock> {
     let expression = format!(
         "let flake = ({flake_nix}\n); in {{ inputs = builtins.mapAttrs (_: input: \
          builtins.intersectAttrs {{ url = 1; follows = 1; type = 1; owner = 1; repo = 1; path = 1; id = 1; }} input) \
-         (flake.inputs or {{ }}); arguments = builtins.attrNames (builtins.functionArgs flake.outputs); }}"
+         (flake.inputs or {{ }}); arguments = if flake ? outputs then builtins.attrNames (builtins.functionArgs flake.outputs) else null; }}"
     );
     let output = nix.expression(&expression).capture().await?;
     if !output.status.success() {
@@ -40,16 +43,23 @@ pub async fn inputs(nix: &Nix, flake_nix: &str) -> Result<Lock> {
             .line
             .map(|line| format!(":{line}"))
             .unwrap_or_default();
-        let message = format!("cannot read flake.nix{line}: {}", error.message);
+        let message = format!("cannot read {file}{line}: {}", error.message);
         return Err(Failure::usage(message).into());
     }
     let declared: Declared = serde_json::from_slice(&output.stdout)?;
-    Ok(Lock::declared(references(declared)))
+    let Some(arguments) = declared.arguments else {
+        return Err(
+            Failure::usage(format!("{file} has no `outputs`, so there are no hosts")).into(),
+        );
+    };
+    Ok(Lock::declared(references(declared.inputs, arguments)))
 }
 
-fn references(declared: Declared) -> Vec<(String, Reference)> {
-    let mut all = declared.inputs;
-    for name in declared.arguments {
+fn references(
+    mut all: BTreeMap<String, Declaration>,
+    arguments: Vec<String>,
+) -> Vec<(String, Reference)> {
+    for name in arguments {
         all.entry(name).or_default();
     }
     all.remove("self");
@@ -130,7 +140,7 @@ mod tests {
                 "arguments":["self","a","b","nixpkgs"]}"#,
         )
         .unwrap();
-        let references = references(declared);
+        let references = references(declared.inputs, declared.arguments.unwrap());
         let names: Vec<&str> = references.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a", "nixpkgs"]);
         assert!(references[1].1.is_replaceable());

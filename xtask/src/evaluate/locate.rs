@@ -35,6 +35,9 @@ pub fn locate(wanted: Option<&str>) -> Result<Location> {
     let here = std::env::current_dir().context("cannot read the current directory")?;
     match wanted {
         None => locate_default(&here),
+        Some("") => Err(Failure::usage("--flake is empty")
+            .try_next("--flake FOLDER, or without it for the flake of this folder")
+            .into()),
         Some(reference) => {
             if reference.contains('#') {
                 return Err(Failure::usage(format!(
@@ -138,6 +141,14 @@ impl Location {
             Self::Folder(root) => Flake::folder(root),
             Self::Remote(reference) => Flake::remote(reference),
         })
+    }
+
+    /// A file of the flake's folder as a person finds it.
+    pub fn file_name(&self, name: &str) -> String {
+        match self.root() {
+            Some(root) => root.join(name).display().to_string(),
+            None => name.to_owned(),
+        }
     }
 
     /// A file of the flake's folder, as it is now or as a commit had it; none if Nix would see none.

@@ -206,7 +206,7 @@ async fn read(
     let decision = probe::decide(&nix, choice, &inputs, &cache).await?;
 
     let mut context = vec![decision.stage.to_string(), nix.identity()];
-    context.push(apply::expression(&[], apply::Wanted::default()));
+    context.push(apply::FUNCTION.to_owned());
     if decision.stage == Stage::Rehearsal {
         flake.overrides = stand_in.overrides(&inputs);
         context.push(stand_in.hash);
@@ -237,7 +237,9 @@ async fn unlocked(
         .file("flake.nix", commit)
         .await?
         .ok_or_else(|| Failure::usage("no flake.nix at this revision"))?;
-    let mut inputs = declared::inputs(nix, &text).await?.inputs();
+    let mut inputs = declared::inputs(nix, &location.file_name("flake.nix"), &text)
+        .await?
+        .inputs();
     if inputs.others.is_empty() {
         return Ok(inputs);
     }

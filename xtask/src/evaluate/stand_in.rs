@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use include_dir::{include_dir, Dir};
+use nix::errno::Errno;
 
 use super::digest::{self, Digest};
 use crate::cache_dir::CacheDir;
+use crate::failure::Failure;
 use crate::fleet::lock::Inputs;
 use crate::tools::git::Git;
 
@@ -91,7 +93,7 @@ impl StandIn {
             let new = beside(&target)?;
             EMBEDDED
                 .extract(new.path())
-                .with_context(|| format!("cannot write {}", new.path().display()))?;
+                .map_err(|error| unwritable(&target, &error))?;
             publish(new, &target)?;
         }
         Ok(Self::at(&target, hash))
@@ -129,7 +131,18 @@ fn beside(target: &Path) -> Result<tempfile::TempDir> {
     let parent = target.parent().unwrap_or(target);
     std::fs::create_dir_all(parent)
         .and_then(|()| tempfile::tempdir_in(parent))
-        .with_context(|| format!("cannot write to the cache {}", parent.display()))
+        .map_err(|error| unwritable(parent, &error))
+}
+
+fn unwritable(place: &Path, error: &std::io::Error) -> anyhow::Error {
+    // Without the name of a temporary file, which tells nobody anything.
+    let reason = Errno::from_raw(error.raw_os_error().unwrap_or_default()).desc();
+    Failure::failed(format!(
+        "cannot write to the cache {}: {reason}",
+        place.display()
+    ))
+    .try_next("SLIPWAY_CACHE=FOLDER, one that has space and can be written to")
+    .into()
 }
 
 fn publish(new: tempfile::TempDir, target: &Path) -> Result<()> {

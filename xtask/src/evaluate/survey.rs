@@ -213,7 +213,11 @@ impl Fleet {
     pub fn error(&self, output: &Output) -> EvaluationError {
         let mut error = error::parse(&output.stderr, error::files_of(self.folder()));
         if !output.stderr.lines().any(|line| line.starts_with("error:")) {
-            error.message = format!("nix eval {}: {}", output.status, error.message);
+            error.message = match apply::unreadable(&output.stderr) {
+                // What Nix itself computes is always as it should be.
+                Some(why) => format!("its config.homelab.inventory is of another shape: {why}"),
+                None => format!("nix eval {}: {}", output.status, error.message),
+            };
         }
         error
     }

@@ -44,6 +44,23 @@ impl HostName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name as that of one visible file, whatever a foreign fleet calls its hosts; different names stay different.
+    pub fn file_name(&self) -> String {
+        let mut text = String::new();
+        for (at, c) in self.0.char_indices() {
+            if c == '/' || c == '%' || c.is_control() || (c == '.' && at == 0) {
+                text.push_str(&format!("%{:02X}", u32::from(c)));
+            } else {
+                text.push(c);
+            }
+        }
+        if text.is_empty() {
+            "%".to_owned()
+        } else {
+            text
+        }
+    }
 }
 
 impl fmt::Display for HostName {
@@ -121,6 +138,16 @@ mod tests {
         assert_eq!(
             failure.next_step(),
             Some("one of Ingress, Niko, Production")
+        );
+    }
+
+    #[test]
+    fn a_file_name_stays_in_its_folder() {
+        let file = |name: &str| HostName::known(name).file_name();
+        assert_eq!(file("Web-1.local"), "Web-1.local");
+        assert_eq!(
+            ["../esc", "..", ".", "", "%", "a/b\n"].map(file),
+            ["%2E.%2Fesc", "%2E.", "%2E", "%", "%25", "a%2Fb%0A"]
         );
     }
 

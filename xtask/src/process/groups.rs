@@ -12,6 +12,8 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{signal, SignalKind};
 
+use super::orphans;
+
 /// How long a group may take to end after SIGTERM before it is killed, if its command says nothing else.
 pub const GRACE: Duration = Duration::from_secs(5);
 
@@ -42,6 +44,7 @@ impl Group {
             .display()
             .to_string();
         command.process_group(0);
+        orphans::end_with_us(command);
         // Held from the start to the entry, so that `terminate_all` misses no process.
         let mut groups = groups();
         if groups.closed {

@@ -9,7 +9,7 @@ pub mod words;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::failure::{self, Failure};
@@ -33,9 +33,21 @@ pub fn say(line: &str) {
 }
 
 /// Data on stdout, as it is.
-pub fn data(text: &str) {
-    // `xtask hosts | head -1` closes the pipe early; the exit code is the command's all the same.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+///
+/// # Errors
+/// If not all of it could be written. A pipe that is closed is no error: `xtask hosts | head -1` has had enough, and the
+/// exit code is the command's all the same.
+pub fn data(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to stdout")
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// A value as one JSON document, ending in a line feed.
@@ -49,20 +61,20 @@ pub fn json(value: &impl Serialize) -> Result<String> {
 /// Prints the text, and writes the document to `file` if one is wanted; `-` is stdout, and the text is talk then.
 ///
 /// # Errors
-/// If the file cannot be written.
+/// If one of them cannot be written; the text is printed in any case.
 pub fn data_and_document(text: &str, value: &impl Serialize, file: Option<&Path>) -> Result<()> {
     match file {
         Some(file) if file == Path::new("-") => {
             say(text.trim_end());
-            data(&json(value)?);
+            data(&json(value)?)
         }
         Some(file) => {
+            let printed = data(text);
             std::fs::write(file, json(value)?).map_err(|error| cannot_write(file, &error))?;
-            data(text);
+            printed
         }
         None => data(text),
     }
-    Ok(())
 }
 
 fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {

@@ -72,7 +72,8 @@ pub fn parse(stderr: &str, own: impl Fn(&str) -> Option<String>) -> EvaluationEr
         positions.find_map(|found| own_position(&found))
     };
     let elsewhere = || {
-        let (path, line) = message.position.as_ref()?;
+        // What xtask applies to the flake has no file, and is no place for a person to look at.
+        let (path, line) = (message.position.as_ref()).filter(|(path, _)| path.starts_with('/'))?;
         Some((path.clone(), Some(*line)))
     };
     let place = at.or_else(named).or_else(nearest).or_else(elsewhere);
@@ -201,7 +202,7 @@ fn last_line(lines: &[&str]) -> String {
     lines
         .iter()
         .rev()
-        .find(|line| !line.trim().is_empty() && !line.starts_with("trace: slipway:"))
+        .find(|line| !line.trim().is_empty() && !line.starts_with("trace: slipway"))
         .map_or_else(
             || "Nix ended without a message".to_owned(),
             |line| line.trim().to_owned(),

@@ -22,12 +22,15 @@ pub enum Event {
     Stopped(Activity),
     /// One line that a builder printed.
     BuilderLine(Activity, String),
+    /// Nix waits for another process, and says for what.
+    Waiting(String),
     /// An error message, without its colours.
     Error(String),
 }
 
 const BUILD: u64 = 105;
 const SUBSTITUTE: u64 = 108;
+const WAITING: u64 = 111;
 const BUILD_LOG_LINE: u64 = 101;
 
 #[derive(Deserialize)]
@@ -37,6 +40,8 @@ enum Line {
         id: Activity,
         #[serde(rename = "type")]
         kind: u64,
+        #[serde(default)]
+        text: String,
         #[serde(default)]
         fields: Vec<Field>,
     },
@@ -71,7 +76,14 @@ enum Field {
 pub fn parse(line: &str) -> Option<Event> {
     let line = serde_json::from_str(line.strip_prefix("@nix ")?).ok()?;
     match line {
-        Line::Start { id, kind, fields } => {
+        Line::Start {
+            kind: WAITING,
+            text,
+            ..
+        } => Some(Event::Waiting(plain(&text))),
+        Line::Start {
+            id, kind, fields, ..
+        } => {
             let Some(Field::Text(path)) = fields.into_iter().next() else {
                 return None;
             };
@@ -92,6 +104,10 @@ pub fn parse(line: &str) -> Option<Event> {
             msg,
             raw_msg,
         } => Some(Event::Error(plain(&raw_msg.unwrap_or(msg)))),
+        // The lock of the garbage collector is no activity.
+        Line::Msg { msg, .. } if msg.starts_with("waiting for ") => {
+            Some(Event::Waiting(plain(&msg)))
+        }
         Line::Msg { msg, .. } => {
             let path = StorePath::parse(msg.strip_prefix("  ")?).ok()?;
             if is_derivation(&path) {
