@@ -240,7 +240,7 @@ pub struct Test {
     #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub no_skips: bool,
     /// Of the tests with virtual machines only the core, as in CI
-    #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub core: bool,
 }
 
