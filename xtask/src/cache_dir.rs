@@ -57,6 +57,11 @@ impl CacheDir {
         self.tools().join(name)
     }
 
+    /// Images and snapshots of virtual machines; the harness writes it.
+    pub fn machines(&self) -> PathBuf {
+        self.0.join("machines")
+    }
+
     /// The rehearsal stand-ins that are embedded in this program, by the hash of their content.
     pub fn rehearsal(&self, hash: &str) -> PathBuf {
         self.0.join("rehearsal").join(hash)

@@ -100,6 +100,8 @@ pub enum ToolChoice {
     NixNewer,
     DeployRs,
     Act,
+    /// QEMU, firmware and image tools, for virtual machines
+    Vm,
 }
 
 #[derive(Debug, Args)]
@@ -237,6 +239,9 @@ pub struct Test {
     // CI systems set `true`, `1` or nothing at all.
     #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub no_skips: bool,
+    /// Of the tests with virtual machines only the core, as in CI
+    #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub core: bool,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ pub async fn run(global: &Global, args: Test) -> Result<Exit> {
     let Some(root) = location.root() else {
         return Err(Failure::usage("no clone of this repository here").into());
     };
-    let bench = Bench::prepare(global, root).await?;
+    let bench = Bench::prepare(global, root, args.core).await?;
     let mut sum = Counts::default();
     for part in parts {
         report::say(&format!("test: {} …", part.name()));
@@ -64,7 +64,15 @@ mod tests {
             skipped,
         };
         let filter = None;
-        exit(sum, &Test { filter, no_skips })
+        let core = false;
+        exit(
+            sum,
+            &Test {
+                filter,
+                no_skips,
+                core,
+            },
+        )
     }
 
     #[test]

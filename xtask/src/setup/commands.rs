@@ -41,6 +41,7 @@ const COMMANDS: [(&str, &[Need]); 8] = [
             Need::Cargo,
             Need::Rustfmt,
             Need::Clippy,
+            Need::Vm,
         ],
     ),
     ("bench", FLEET),

@@ -45,6 +45,12 @@ pub const ACT: Program = Program {
     says: "act version",
     oldest: Version::new(0, 2),
 };
+pub const QEMU: Program = Program {
+    name: "qemu-system-x86_64",
+    says: "QEMU emulator version",
+    // `mapped-ram`, on which snapshots stand.
+    oldest: Version::new(9, 0),
+};
 
 /// What became of looking for a program.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -53,11 +53,11 @@ fn parse_os_release(text: &str) -> Distribution {
     }
 }
 
-/// The mirror that this machine's own packages come from.
+/// The mirror that this machine's own packages come from; `instead` is the way without one.
 ///
 /// # Errors
 /// Missing, if apt's sources name no Debian archive: which mirror to trust instead is not ours to choose.
-pub fn debian_mirror() -> Result<String, Failure> {
+pub fn debian_mirror(instead: &str) -> Result<String, Failure> {
     let mut sources = Vec::new();
     for path in source_files() {
         // A file that this user may not read names no mirror that he could use either.
@@ -68,7 +68,7 @@ pub fn debian_mirror() -> Result<String, Failure> {
         .map(str::to_owned)
         .ok_or_else(|| {
             Failure::missing("apt's sources on this machine name no Debian archive")
-                .try_next("add one to /etc/apt/sources.list, or install Nix yourself")
+                .try_next(format!("add one to /etc/apt/sources.list, or {instead}"))
         })
 }
 

@@ -10,9 +10,12 @@ mod private_nix;
 mod programs;
 pub mod render;
 pub mod survey;
+mod unpacked;
+mod vm;
 
 pub use debian::install as debian_packages;
 pub use programs::{act, deploy_rs, git};
+pub use vm::vm;
 
 use anyhow::Result;
 

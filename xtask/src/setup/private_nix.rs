@@ -1,22 +1,19 @@
 //! A private Nix: Debian's packages, checked by apt, unpacked into the cache, without root and beside the system.
 
-mod unpack;
-
 use std::path::{Path, PathBuf};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 
-use super::install::{failed_step, Install};
-use super::{debian, machine};
+use super::install::Install;
+use super::unpacked::{Packages, Unpacked};
 use crate::cache_dir::CacheDir;
 use crate::failure::Failure;
-use crate::process::{Command, Output};
 use crate::report;
-use crate::tools::apt::{self, PrivateApt, Repository};
 use crate::tools::nix::Nix;
+use crate::tools::version::Version;
 
-/// What an installation needs while it runs: indices, archives and what is unpacked from them.
-const NEEDED_MIB: u64 = 300;
+/// The program below a folder of unpacked packages.
+const PROGRAM: &str = "usr/bin/nix";
 
 /// The configuration of a private Nix, instead of /etc/nix/nix.conf.
 ///
@@ -38,10 +35,24 @@ pub enum Suite {
 }
 
 impl Suite {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Trixie => "trixie",
-            Self::Sid => "sid",
+    fn packages(self) -> Packages {
+        Packages {
+            name: "a private Nix",
+            short: "Nix",
+            tool: self.tool(),
+            suite: match self {
+                Self::Trixie => "trixie",
+                Self::Sid => "sid",
+            },
+            // Sid's index expires within a week, and a frozen mirror's stays expired. Only tests use it. Goes when a
+            // stable Debian has a Nix as new as that of the NixOS release in flake.lock.
+            check_valid_until: self != Self::Sid,
+            packages: &["nix-bin"],
+            programs: &[PROGRAM],
+            // A quarter of it is documentation that nobody looks for here.
+            unused: &["usr/share"],
+            needed_mib: 300,
+            instead: super::INSTALL_NIX,
         }
     }
 
@@ -93,157 +104,47 @@ fn configured(place: &Path) -> Result<PathBuf> {
 /// Missing, naming the cure, if this machine cannot do it.
 pub async fn install(cache: &CacheDir, suite: Suite, why: &str, live: bool) -> Result<Nix> {
     if let Some(install) = Install::begin(cache, suite.tool()).await? {
-        possible(cache)?;
-        let cpu = Cpu::of_this_machine()?;
-        let mirror = machine::debian_mirror()?;
-        let archives = fetch(&install, suite, cpu, &mirror, why, live).await?;
-        let built = unpack::unpack(&install, suite, &archives, live).await?;
-        unpack::make_runnable(&built, install.place(), cpu).await?;
-        configured(&built)?;
-        let version = unpack::first_run(&built, cpu).await?;
-        let place = install.finish(&built)?;
+        let unpacked = suite.packages().unpack(&install, cache, why, live).await?;
+        link_programs(&unpacked.root)?;
+        configured(&unpacked.root)?;
+        let version = first_run(&unpacked).await?;
+        let place = install.finish(&unpacked.root)?;
         report::say(&format!("setup: Nix {version} is in {}", place.display()));
     }
     installed(cache, suite)?.context("the private Nix is gone again: somebody empties the cache")
-}
-
-/// How Debian names a kind of machine.
-#[derive(Debug, Clone, Copy)]
-struct Cpu {
-    debian: &'static str,
-    libraries: &'static str,
-    loader: &'static str,
-}
-
-impl Cpu {
-    fn of_this_machine() -> Result<Self, Failure> {
-        match std::env::consts::ARCH {
-            "x86_64" => Ok(Self {
-                debian: "amd64",
-                libraries: "usr/lib/x86_64-linux-gnu",
-                loader: "usr/lib64/ld-linux-x86-64.so.2",
-            }),
-            "aarch64" => Ok(Self {
-                debian: "arm64",
-                libraries: "usr/lib/aarch64-linux-gnu",
-                loader: "usr/lib/ld-linux-aarch64.so.1",
-            }),
-            other => Err(Failure::missing(format!(
-                "no private Nix for {other}: Debian's packages are used on x86_64 and aarch64"
-            ))
-            .try_next(super::INSTALL_NIX)),
-        }
-    }
 }
 
 /// Whether this machine has what an installation needs.
 ///
 /// # Errors
 /// Missing, naming the cure, if it has not.
-pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
-    Cpu::of_this_machine()?;
-    for program in ["apt-get", "dpkg-deb"] {
-        if which::which(program).is_err() {
-            let distribution = machine::distribution().name;
-            return Err(Failure::missing(format!(
-                "cannot install a private Nix on {distribution}: its packages need {program}, which is not here"
-            ))
-            .try_next(super::INSTALL_NIX));
+pub fn possible(cache: &CacheDir, suite: Suite) -> Result<(), Failure> {
+    suite.packages().possible(cache)
+}
+
+/// A folder of its own for PATH: the prefix has a curl, a perl and others that would hide the machine's.
+fn link_programs(root: &Path) -> Result<()> {
+    let bin = root.join("bin");
+    std::fs::create_dir(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
+    for entry in std::fs::read_dir(root.join("usr/bin"))? {
+        let name = entry?.file_name();
+        let text = name.to_string_lossy();
+        if text == "nix" || text.starts_with("nix-") {
+            std::os::unix::fs::symlink(Path::new("../usr/bin/nix"), bin.join(&name))
+                .with_context(|| format!("cannot link {}", bin.join(&name).display()))?;
         }
     }
-    if !Path::new(machine::DEBIAN_KEYRING).exists() {
-        return Err(Failure::missing(format!(
-            "cannot check the signatures of Debian's packages: {} is not here",
-            machine::DEBIAN_KEYRING
-        ))
-        .try_next(debian::command_line(&["debian-archive-keyring"])));
-    }
-    let tools = cache.tools();
-    match machine::free_mib(&tools) {
-        Some(free) if free < NEEDED_MIB => Err(Failure::missing(format!(
-            "cannot install a private Nix: the disk that holds {} has {free} MiB free, and {NEEDED_MIB} are needed",
-            tools.display()
-        ))
-        .try_next("free some space there, or another cache folder: SLIPWAY_CACHE=/path/to/folder")),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
-async fn fetch(
-    install: &Install,
-    suite: Suite,
-    cpu: Cpu,
-    mirror: &str,
-    why: &str,
-    live: bool,
-) -> Result<Vec<PathBuf>> {
-    const PACKAGES: [&str; 2] = ["nix-bin", "patchelf"];
-    let repository = Repository {
-        mirror: mirror.to_owned(),
-        suite: suite.name(),
-        keyring: machine::DEBIAN_KEYRING.into(),
-        arch: cpu.debian,
-        // Sid's index expires within a week, and a frozen mirror's stays expired. Only tests use it. Goes when a
-        // stable Debian has a Nix as new as that of the NixOS release in flake.lock.
-        check_valid_until: suite != Suite::Sid,
-    };
-    let apt = PrivateApt::create(&install.workshop().join("apt"), &repository)?;
-    let place = install.place();
-    let what = format!("fetch Nix from Debian {} ({mirror})", suite.name());
-
-    report::say(&format!("setup: {why}"));
-    report::say(&format!(
-        "setup: fetching the package index of Debian {} from {mirror} (10 MB)",
-        suite.name()
-    ));
-    run_apt(apt.update(), &what, place, live, "setup: index").await?;
-    let plan = run_apt(apt.plan(&PACKAGES), &what, place, live, "setup: plan").await?;
-    let plan = plan.text();
-    let size = apt::archive_size(&plan).unwrap_or("an unknown size");
-    if size != "0 B" {
-        report::say(&format!(
-            "setup: fetching nix-bin and what it needs from {mirror} ({size})"
-        ));
-    }
-    run_apt(
-        apt.download(&PACKAGES),
-        &what,
-        place,
-        live,
-        "setup: packages",
-    )
-    .await?;
-    let archives = apt.archives()?;
-    if archives.is_empty() {
-        bail!(Failure::missing(format!(
-            "cannot {what}: apt fetched no package"
-        )));
-    }
-    Ok(archives)
-}
-
-async fn run_apt(
-    command: Command,
-    what: &str,
-    place: &Path,
-    live: bool,
-    title: &str,
-) -> Result<Output> {
-    let output = debian::with_progress(command, live, title).await?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let talk = apt::talk(&output.stderr);
-    if talk.contains("NO_PUBKEY") || talk.contains("is not signed") {
-        let failure = Failure::missing(format!(
-            "cannot {what}: {} lacks the key that signs it:\n{talk}",
-            machine::DEBIAN_KEYRING
-        ));
-        return Err(failure
-            .try_next(
-                "sudo apt-get update && sudo apt-get install --only-upgrade debian-archive-keyring",
-            )
-            .into());
-    }
-    Err(failed_step(what, place, &output, &talk).into())
+/// The version that the unpacked program says it has; proof that it starts.
+async fn first_run(unpacked: &Unpacked) -> Result<Version> {
+    let output = unpacked
+        .command(PROGRAM)
+        .arg("--version")
+        .success()
+        .await
+        .context("the private Nix does not start")?;
+    let text = output.text();
+    Version::find(&text).with_context(|| format!("the private Nix has no version: {text}"))
 }

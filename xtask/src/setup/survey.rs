@@ -6,11 +6,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::commands::{self, Command, Works};
-use super::found::{Found, Program, CARGO, GIT, NIX};
+use super::found::{Found, Program, CARGO, GIT, NIX, QEMU};
 use super::machine::{self, StoreAccess};
 use super::private_nix::{self, Suite};
 use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
-use super::{debian, INSTALL_NIX};
+use super::{debian, vm, INSTALL_NIX};
 use crate::cache_dir::CacheDir;
 use crate::tools::version::Version;
 
@@ -59,6 +59,7 @@ pub enum Need {
     Clippy,
     DeployRs,
     Act,
+    Vm,
 }
 
 impl Need {
@@ -73,6 +74,7 @@ impl Need {
             Self::Clippy => "clippy",
             Self::DeployRs => "deploy-rs",
             Self::Act => "act",
+            Self::Vm => "vm",
         }
     }
 }
@@ -120,6 +122,7 @@ impl Survey {
             ),
             deploy_rs(cache).await?,
             act(cache).await?,
+            machines(cache).await?,
         ];
         let store = store();
         let commands = commands::all(&tools, store.usable);
@@ -174,7 +177,7 @@ async fn nix(cache: &CacheDir) -> Result<Tool> {
     let purpose = "evaluates and builds hosts";
     let mut tool = tool(Need::Nix, NIX, found, purpose, String::new());
     if tool.state != State::Found {
-        (tool.state, tool.cure) = match private_nix::possible(cache) {
+        (tool.state, tool.cure) = match private_nix::possible(cache, Suite::Trixie) {
             Ok(()) => (State::OnDemand, Some("cargo xtask setup nix".to_owned())),
             Err(failure) => (tool.state, Some(format!("{INSTALL_NIX} ({failure})"))),
         };
@@ -190,7 +193,7 @@ async fn newer_nix(cache: &CacheDir) -> Result<Tool> {
     let purpose = "test: what reads Nix's output, with two versions";
     let mut tool = tool(Need::NixNewer, NIX, found, purpose, String::new());
     if tool.state != State::Found {
-        (tool.state, tool.cure) = match private_nix::possible(cache) {
+        (tool.state, tool.cure) = match private_nix::possible(cache, Suite::Sid) {
             Ok(()) => (
                 State::OnDemand,
                 Some("cargo xtask setup nix-newer".to_owned()),
@@ -250,6 +253,28 @@ async fn act(cache: &CacheDir) -> Result<Tool> {
     let python = which::which("python3").is_ok() || debian::installs_itself();
     let purpose = "setup: runs CI workflows on this machine";
     private(cache, Need::Act, PRIVATE_ACT, purpose, python).await
+}
+
+async fn machines(cache: &CacheDir) -> Result<Tool> {
+    let found = vm::find(cache).await?;
+    let cure = "cargo xtask setup vm".to_owned();
+    let purpose = "test: QEMU for virtual machines";
+    let mut tool = tool(Need::Vm, QEMU, found, purpose, cure);
+    let lacking: Vec<&str> = vm::missing_here().iter().map(|pair| pair.1).collect();
+    let here = lacking.is_empty() || debian::installs_itself();
+    if !here {
+        tool.state = State::Missing;
+        tool.cure = Some(debian::command_line(&lacking));
+    } else if tool.state != State::Found {
+        match vm::possible(cache) {
+            Ok(()) => tool.state = State::OnDemand,
+            Err(failure) => tool.cure = Some(failure.to_string()),
+        }
+    } else if !lacking.is_empty() {
+        tool.state = State::OnDemand;
+        tool.cure = Some("cargo xtask setup vm".to_owned());
+    }
+    Ok(tool)
 }
 
 async fn private(

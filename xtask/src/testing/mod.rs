@@ -1,6 +1,7 @@
 //! Everything that the project can test on this machine, in parts.
 
 mod counts;
+mod machines;
 mod parts;
 
 use std::path::Path;
@@ -30,17 +31,20 @@ pub enum Part {
     Checks,
     /// The rehearsal stage's activation, on a Debian guest with its real systemd.
     Activation,
+    /// The harness's own tests with real guests.
+    Machines,
 }
 
 impl Part {
     /// Cheap ones first, so that a slip is told at once.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Nixfmt,
         Self::Rustfmt,
         Self::Clippy,
         Self::Crates,
         Self::Checks,
         Self::Activation,
+        Self::Machines,
     ];
 
     pub fn name(self) -> &'static str {
@@ -51,6 +55,7 @@ impl Part {
             Self::Crates => "crates",
             Self::Checks => "checks",
             Self::Activation => "activation",
+            Self::Machines => "machines",
         }
     }
 }
@@ -92,6 +97,8 @@ pub fn select(filter: Option<&str>) -> Result<Vec<Part>, Failure> {
 pub struct Bench<'a> {
     global: &'a Global,
     root: &'a Path,
+    /// Whether only the core of the tests with virtual machines is played.
+    core: bool,
     nix: Nix,
     newer_nix: Option<Nix>,
 }
@@ -101,7 +108,7 @@ impl<'a> Bench<'a> {
     ///
     /// # Errors
     /// Missing, if there is no Nix or no git and none can be installed.
-    pub async fn prepare(global: &'a Global, root: &'a Path) -> Result<Self> {
+    pub async fn prepare(global: &'a Global, root: &'a Path, core: bool) -> Result<Self> {
         setup::git(global).await?;
         let nix = setup::nix(global).await?;
         // The tests that need it report that they are skipped.
@@ -115,6 +122,7 @@ impl<'a> Bench<'a> {
         Ok(Self {
             global,
             root,
+            core,
             nix,
             newer_nix,
         })
@@ -133,6 +141,7 @@ impl<'a> Bench<'a> {
             Part::Crates => self.crates().await?,
             Part::Checks => self.checks().await?,
             Part::Activation => self.activation().await?,
+            Part::Machines => self.machines().await?,
         };
         outcome.wall = started.elapsed();
         Ok(outcome)
@@ -160,7 +169,7 @@ mod tests {
         let failure = select(Some("zzz")).unwrap_err();
         assert_eq!(
             failure.next_step(),
-            Some("one of nixfmt, rustfmt, clippy, crates, checks, activation")
+            Some("one of nixfmt, rustfmt, clippy, crates, checks, activation, machines")
         );
     }
 }

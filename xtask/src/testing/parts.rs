@@ -47,21 +47,17 @@ impl Bench<'_> {
     }
 
     pub(super) async fn crates(&self) -> Result<Outcome> {
-        let command = self.with_nix(cargo::test()).current_dir(self.root);
-        let output = command.capture().await?;
-        let printed = output.text();
-        let mut counts = of_cargo(&printed);
-        let mut outcome = Outcome {
-            skips: skips(&printed).into_iter().map(str::to_owned).collect(),
-            ..Outcome::default()
-        };
-        if !output.status.success() {
-            // A test program that crashed, or crates that do not compile, leave no count of their own.
-            counts.failed = counts.failed.max(1);
-            outcome.failure = Some(cargo::failures(&printed, &output.last_lines(40)));
+        let mut sum = Outcome::default();
+        let mut failures = Vec::new();
+        for tests in cargo::WITHOUT_MACHINES {
+            let command = self.with_nix(tests.run()).current_dir(self.root);
+            let outcome = of_cargo_run(&command.capture().await?);
+            sum.counts += outcome.counts;
+            sum.skips.extend(outcome.skips);
+            failures.extend(outcome.failure);
         }
-        outcome.counts = counts;
-        Ok(outcome)
+        sum.failure = (!failures.is_empty()).then(|| failures.join("\n"));
+        Ok(sum)
     }
 
     pub(super) async fn checks(&self) -> Result<Outcome> {
@@ -119,6 +115,20 @@ impl Bench<'_> {
     }
 }
 
+pub(super) fn of_cargo_run(output: &Output) -> Outcome {
+    let printed = output.text();
+    let mut outcome = Outcome {
+        skips: skips(&printed).into_iter().map(str::to_owned).collect(),
+        ..counted(of_cargo(&printed))
+    };
+    if !output.status.success() {
+        // A test program that crashed, or crates that do not compile, leave no count of their own.
+        outcome.counts.failed = outcome.counts.failed.max(1);
+        outcome.failure = Some(cargo::failures(&printed, &output.last_lines(40)));
+    }
+    outcome
+}
+
 fn of_script_run(output: &Output) -> Outcome {
     const SKIPPED: Status = Status::Code(77);
     let said = output.last_lines(30);
@@ -136,14 +146,14 @@ fn of_script_run(output: &Output) -> Outcome {
     }
 }
 
-fn counted(counts: Counts) -> Outcome {
+pub(super) fn counted(counts: Counts) -> Outcome {
     Outcome {
         counts,
         ..Outcome::default()
     }
 }
 
-fn skipped(why: String) -> Outcome {
+pub(super) fn skipped(why: String) -> Outcome {
     Outcome {
         skips: vec![why],
         ..counted(Counts::SKIPPED)

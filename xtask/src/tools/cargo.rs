@@ -50,19 +50,57 @@ impl Lint {
     }
 }
 
-/// Every test of the workspace; what a passing one prints is shown too, since that is how skips are told.
-pub fn test() -> Command {
-    Command::new("cargo")
-        .args([
-            "test",
-            "--quiet",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-        ])
-        .args(["--", "--show-output"])
-        // A test run leaves no files behind; `cargo test` by hand writes new snapshots to look at.
-        .env("INSTA_UPDATE", "no")
+/// Which of the workspace's tests.
+#[derive(Debug, Clone, Copy)]
+pub struct Tests(&'static [&'static str]);
+
+/// All of them but those that start virtual machines, in two calls: cargo cannot say it in one.
+pub const WITHOUT_MACHINES: [Tests; 2] = [
+    Tests(&["--workspace", "--exclude", "harness"]),
+    Tests(&["--package", "harness", "--lib"]),
+];
+/// Those that do.
+pub const WITH_MACHINES: Tests = Tests(&["--package", "harness", "--test", "*"]);
+
+impl Tests {
+    fn command(self) -> Command {
+        Command::new("cargo")
+            .args(["test", "--quiet", "--locked", "--no-fail-fast"])
+            .args(self.0)
+            // A test run leaves no files behind; `cargo test` by hand writes new snapshots to look at.
+            .env("INSTA_UPDATE", "no")
+    }
+
+    /// What a passing one prints is shown too, since that is how skips are told.
+    pub fn run(self) -> Command {
+        self.command().args(["--", "--show-output"])
+    }
+
+    /// Only those of these names, or all of them if there is no name; at most `at_once` at a time.
+    pub fn run_some(self, names: &[&str], at_once: usize) -> Command {
+        let command = self
+            .run()
+            .arg(format!("--test-threads={at_once}"))
+            .args(names);
+        if names.is_empty() {
+            command
+        } else {
+            command.arg("--exact")
+        }
+    }
+
+    /// Their names, a line each: `listed` reads them.
+    pub fn list(self) -> Command {
+        self.command().args(["--", "--list"])
+    }
+}
+
+/// The names in what `Tests::list` prints.
+pub fn listed(printed: &str) -> Vec<&str> {
+    let lines = printed.lines();
+    lines
+        .filter_map(|line| line.strip_suffix(": test"))
+        .collect()
 }
 
 /// What is worth reading of a failed `cargo test`: what the failed tests said, else why nothing ran.
@@ -109,6 +147,21 @@ mod tests {
         assert_eq!(
             command.line(),
             "cargo install --locked --root /r --version 1.0.0 deploy-rs"
+        );
+    }
+
+    #[test]
+    fn some_tests_are_asked_for_by_their_whole_names() {
+        let line = WITH_MACHINES.run_some(&["a", "b"], 2).line();
+        assert!(
+            line.ends_with("-- --show-output --test-threads=2 a b --exact"),
+            "{line}"
+        );
+        let all = WITH_MACHINES.run_some(&[], 2).line();
+        assert!(all.ends_with("-- --show-output --test-threads=2"), "{all}");
+        assert_eq!(
+            listed("a: test\nb: test\n\n2 tests, 0 benchmarks\n"),
+            ["a", "b"]
         );
     }
 

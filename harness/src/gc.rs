@@ -1,0 +1,181 @@
+//! Bounds the cache: first what dead runs left, then the longest unused entries that nobody uses.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::cache::{self, children, Cache, Shelf};
+use crate::error::{Error, Result};
+
+/// What a collection did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    pub removed: Vec<PathBuf>,
+    /// Bytes on the disk that were freed, and that the cache has now.
+    pub freed: u64,
+    pub left: u64,
+}
+
+struct Entry {
+    path: PathBuf,
+    lock: String,
+    used: SystemTime,
+    bytes: u64,
+}
+
+pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
+    let _nobody_else = cache.lock("gc")?;
+    let mut done = Collected::default();
+    for run in children(&cache.shelf(Shelf::Runs))? {
+        remove_dead_run(&run, &mut done)?;
+    }
+    let mut entries = Vec::new();
+    // Snapshots stand on images: they go first when both are equally old.
+    for shelf in [Shelf::Snapshots, Shelf::Images] {
+        for path in children(&cache.shelf(shelf))? {
+            entries.push(entry(shelf, path)?);
+        }
+    }
+    entries.sort_by_key(|entry| entry.used);
+    done.left = bytes_of(cache.root());
+    for entry in entries {
+        let unfinished = !entry.path.join("complete").exists();
+        if done.left <= limit && !unfinished {
+            continue;
+        }
+        // Held by whoever uses or makes it.
+        let Some(_lock) = cache.try_lock(&entry.lock)? else {
+            continue;
+        };
+        cache::remove(&entry.path)?;
+        done.left = done.left.saturating_sub(entry.bytes);
+        done.freed += entry.bytes;
+        done.removed.push(entry.path);
+    }
+    let packages = cache.shelf(Shelf::Packages);
+    if done.left > limit {
+        let bytes = bytes_of(&packages);
+        cache::remove(&packages)?;
+        cache::create_dir(&packages)?;
+        done.left = done.left.saturating_sub(bytes);
+        done.freed += bytes;
+        done.removed.push(packages);
+    }
+    Ok(done)
+}
+
+fn remove_dead_run(run: &Path, done: &mut Collected) -> Result<()> {
+    let alive = run.join("alive");
+    if alive.exists() && cache::try_lock_file(&alive)?.is_none() {
+        return Ok(());
+    }
+    // A folder without the note is a run that died within its first milliseconds.
+    if let Ok(sockets) = fs::read_to_string(run.join("sockets")) {
+        let sockets = PathBuf::from(sockets);
+        let ours = sockets
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("harness-"));
+        if ours {
+            cache::remove(&sockets)?;
+        }
+    }
+    done.freed += bytes_of(run);
+    cache::remove(run)?;
+    done.removed.push(run.to_owned());
+    Ok(())
+}
+
+fn entry(shelf: Shelf, path: PathBuf) -> Result<Entry> {
+    let key = path
+        .file_stem()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let used = fs::metadata(path.join("used"))
+        .or_else(|_| fs::metadata(&path))
+        .and_then(|data| data.modified())
+        .map_err(|e| Error::io("look at", &path, e))?;
+    Ok(Entry {
+        lock: format!("{}-{key}", shelf.name()),
+        bytes: bytes_of(&path),
+        used,
+        path,
+    })
+}
+
+/// On the disk, holes not counted; what vanishes meanwhile counts nothing.
+fn bytes_of(path: &Path) -> u64 {
+    let Ok(data) = fs::symlink_metadata(path) else {
+        return 0;
+    };
+    let own = data.blocks() * 512;
+    match data.is_dir() {
+        false => own,
+        true => own + children(path).map_or(0, |all| all.iter().map(|p| bytes_of(p)).sum()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn add(cache: &Cache, shelf: Shelf, key: &str, age: u64) -> PathBuf {
+        let path = cache.entry(shelf, key);
+        cache::create_dir(&path).unwrap();
+        cache::write(&path.join("complete"), b"").unwrap();
+        cache::write(&path.join("data"), &[1u8; 100_000]).unwrap();
+        cache::touch(&path).unwrap();
+        let used = fs::File::options()
+            .write(true)
+            .open(path.join("used"))
+            .unwrap();
+        used.set_modified(SystemTime::now() - Duration::from_secs(age))
+            .unwrap();
+        path
+    }
+
+    #[test]
+    fn the_longest_unused_goes_first_and_what_is_in_use_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        let used = add(&cache, Shelf::Images, "used", 500);
+        let old = add(&cache, Shelf::Snapshots, "old", 400);
+        let new = add(&cache, Shelf::Images, "new", 10);
+        let _in_use = cache.share("images-used").unwrap();
+        let limit = bytes_of(dir.path()) - 50_000;
+        let done = collect(&cache, limit).unwrap();
+        assert_eq!(done.removed, std::slice::from_ref(&old));
+        assert!(used.exists() && new.exists() && !old.exists());
+        assert!(done.left <= limit && done.freed >= 100_000);
+    }
+
+    #[test]
+    fn a_dead_run_goes_with_its_sockets_and_a_living_one_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        let sockets = dir.path().join("harness-sockets");
+        let (dead, alive) = (
+            cache.entry(Shelf::Runs, "dead"),
+            cache.entry(Shelf::Runs, "alive"),
+        );
+        for run in [&dead, &alive, &sockets] {
+            cache::create_dir(run).unwrap();
+        }
+        cache::write(&dead.join("sockets"), sockets.to_string_lossy().as_bytes()).unwrap();
+        cache::write(&dead.join("alive"), b"").unwrap();
+        let _lock = cache::try_lock_file(&alive.join("alive")).unwrap().unwrap();
+        collect(&cache, u64::MAX).unwrap();
+        assert!(!dead.exists() && !sockets.exists() && alive.exists());
+    }
+
+    #[test]
+    fn an_unfinished_image_goes_even_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        let part = cache.entry(Shelf::Images, "abc.part");
+        cache::create_dir(&part).unwrap();
+        collect(&cache, u64::MAX).unwrap();
+        assert!(!part.exists());
+    }
+}

@@ -1,0 +1,65 @@
+//! The files that every guest has, and the script that finishes its root. Plain text; kept apart from the builder.
+
+/// Path in the guest, mode, content.
+pub(super) const FILES: &[(&str, u32, &str)] = &[
+    (
+        "/usr/lib/harness/initramfs-init",
+        0o755,
+        include_str!("initramfs-init"),
+    ),
+    (
+        "/usr/lib/harness/kernel-options",
+        0o644,
+        include_str!("kernel-options"),
+    ),
+    (
+        "/usr/lib/harness/masked-units",
+        0o644,
+        include_str!("masked-units"),
+    ),
+    ("/usr/lib/harness/network", 0o755, include_str!("network")),
+    ("/usr/lib/harness/identify", 0o755, include_str!("identify")),
+    (
+        "/etc/systemd/system/boot.mount",
+        0o644,
+        include_str!("boot.mount"),
+    ),
+    (
+        "/etc/systemd/system/harness-network.service",
+        0o644,
+        include_str!("harness-network.service"),
+    ),
+    (
+        "/etc/systemd/system/qemu-guest-agent.service.d/harness.conf",
+        0o644,
+        include_str!("agent.conf"),
+    ),
+    (
+        "/etc/systemd/system.conf.d/harness.conf",
+        0o644,
+        "[Manager]\nDefaultTimeoutStopSec=30s\n",
+    ),
+    (
+        "/etc/systemd/journald.conf.d/harness.conf",
+        0o644,
+        "[Journal]\nSystemMaxUse=64M\nRateLimitIntervalSec=0\n",
+    ),
+    (
+        "/etc/modprobe.d/harness.conf",
+        0o644,
+        include_str!("modprobe.conf"),
+    ),
+    (
+        "/etc/ssh/sshd_config.d/00-harness.conf",
+        0o644,
+        include_str!("sshd.conf"),
+    ),
+];
+
+/// Run inside the new root by /bin/sh.
+pub(super) const FINISH: &str = include_str!("finish.sh");
+
+/// The kernel's command line of the image's own boot entry.
+pub(crate) fn kernel_options() -> &'static str {
+    include_str!("kernel-options").trim_ascii_end()
+}

@@ -1,0 +1,387 @@
+//! A machine: started cold or from a snapshot, asked over the agent or ssh, broken and mended.
+//! Handles are cheap to clone and may be used from several threads at once.
+
+mod attach;
+mod exec;
+mod fault;
+mod identity;
+mod power;
+mod snapshot;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+
+use crate::cache;
+use crate::error::{Error, ErrorKind, Result};
+use crate::harness::Speed;
+use crate::image::{self, Image};
+use crate::lan::Lan;
+use crate::network::{Condition, Switch};
+use crate::process::Command;
+use crate::qemu::agent::Agent;
+use crate::qemu::args::{self, Launch};
+use crate::qemu::process::Vm;
+use crate::qemu::{Boot, Event, Forward, Model};
+use crate::run::Run;
+use crate::ssh::HostKey;
+
+pub use exec::{Exec, Running};
+pub use fault::{Cable, Nic};
+pub use wait::Wait;
+
+/// Free space that a machine's overlay is expected to need at least, in MiB.
+const SPACE_MIB: u64 = 512;
+
+/// What a machine is, besides its image.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// Host name in the guest, name on the network, in logs, and in the run's `ssh_config`.
+    pub name: String,
+    pub model: Model,
+    /// Ports of the guest on 127.0.0.1, besides that of ssh.
+    pub forwards: Vec<Forward>,
+    /// Whether the guest may open connections to the world through the host.
+    pub outbound: bool,
+    /// The network it is on; its address there is the network's to know.
+    pub lan: Option<Lan>,
+    /// When the machine counts as up.
+    pub ready: Ready,
+}
+
+/// What is waited for after a start or a reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// The agent answers.
+    Agent,
+    /// And sshd says `SSH-`.
+    Banner,
+    /// And `ssh root@NAME true` works with the run's key.
+    Ssh,
+}
+
+impl Spec {
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            model: Model::default(),
+            forwards: Vec::new(),
+            outbound: false,
+            lan: None,
+            ready: Ready::Ssh,
+        }
+    }
+}
+
+/// Brings a machine to the state that is kept; run once a snapshot, not once a machine.
+pub type Prepare<'a> = &'a (dyn Fn(&Machine) -> Result<()> + Sync);
+
+/// Where a machine comes from.
+#[derive(Clone, Copy)]
+pub enum Origin<'a> {
+    /// The image, booted.
+    Cold,
+    /// A machine that is up and was prepared; `key` names what `prepare` does. Made if it is not there.
+    Snapshot { key: &'a str, prepare: Prepare<'a> },
+}
+
+/// A handle; the machine ends when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Machine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    run: Run,
+    image: Image,
+    spec: Spec,
+    speed: Speed,
+    dir: PathBuf,
+    sockets: PathBuf,
+    agent: Agent,
+    /// The cable of the control network.
+    control: Switch,
+    mac: String,
+    host_key: HostKey,
+    /// Host ports by guest port, fixed at the first start: they outlast reboots and power cuts.
+    ports: Mutex<BTreeMap<u16, u16>>,
+    vm: Mutex<Option<Arc<Vm>>>,
+    // Keeps the files that the overlay stands on.
+    _snapshot: Option<snapshot::Snapshot>,
+}
+
+impl Run {
+    /// Starts a machine and waits until it is ready.
+    ///
+    /// # Errors
+    /// Of starting: `NoSpace`, `PortTaken`, `ToolMissing`, `MachineDied`; of the guest: `Panicked`, `TimedOut`.
+    pub fn start(&self, image: &Image, spec: Spec, origin: Origin) -> Result<Machine> {
+        check_name(&spec.name)?;
+        let name = spec.name.clone();
+        match origin {
+            Origin::Cold => Machine::create(self, image, spec, None)?.first_boot(),
+            Origin::Snapshot { key, prepare } => snapshot::start(self, image, spec, key, prepare),
+        }
+        .map_err(|e| e.context(format!("cannot start machine {name}")))
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let fits = (1..=48).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !name.starts_with('-');
+    if fits {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::State,
+        format!("`{name}` is no machine name: letters, digits and hyphens, at most 48"),
+    ))
+}
+
+impl Machine {
+    fn create(
+        run: &Run,
+        image: &Image,
+        spec: Spec,
+        snapshot: Option<snapshot::Snapshot>,
+    ) -> Result<Self> {
+        let harness = &run.0.harness;
+        let speed = harness.speed(image)?;
+        image::require_space(run.0.dir(), SPACE_MIB)?;
+        let dir = run.0.dir().join("machines").join(&spec.name);
+        if dir.exists() {
+            return Err(Error::new(
+                ErrorKind::State,
+                format!("two machines of one run have the name {}", spec.name),
+            )
+            .try_next("another name, or drop the first one"));
+        }
+        cache::create_dir(&dir)?;
+        let sockets = run.0.sockets().join(&spec.name);
+        cache::create_dir(&sockets)?;
+        let (backing, format, vars) = match &snapshot {
+            Some(kept) => (kept.disk(), "qcow2", kept.vars()),
+            None => (image.disk(), "raw", harness.tools().ovmf_vars.clone()),
+        };
+        overlay(run, &backing, format, &dir.join("disk.qcow2"))?;
+        if spec.model.boot == Boot::Firmware {
+            cache::copy(&vars, &dir.join("vars.fd"))?;
+        }
+        let control = Switch::new();
+        for port in [args::CABLE_NIC, args::CABLE_UPLINK] {
+            control.add_port(port, &sockets.join(port))?;
+        }
+        let mac = match &spec.lan {
+            Some(lan) => lan.join(&spec.name)?,
+            None => args::NO_LAN_MAC.to_owned(),
+        };
+        let host_key = HostKey::create(harness.tools(), &dir)?;
+        let ports = spec.forwards.iter().map(|f| (f.guest, f.host));
+        Ok(Self(Arc::new(Inner {
+            agent: Agent::new(sockets.join(args::AGENT)),
+            ports: Mutex::new([(22, 0)].into_iter().chain(ports).collect()),
+            run: run.clone(),
+            image: image.clone(),
+            spec,
+            speed,
+            dir,
+            sockets,
+            control,
+            mac,
+            host_key,
+            vm: Mutex::new(None),
+            _snapshot: snapshot,
+        })))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0.spec.name
+    }
+
+    /// The port of 127.0.0.1 that leads to a forwarded port of the guest.
+    pub fn port(&self, guest: u16) -> Option<u16> {
+        lock(&self.0.ports).get(&guest).copied()
+    }
+
+    /// The serial console's log: firmware, loader, kernel.
+    pub fn console(&self) -> PathBuf {
+        self.0.run.logs().join(format!("{}.console", self.name()))
+    }
+
+    /// The last lines of the console, without escape sequences.
+    pub fn console_tail(&self, lines: usize) -> String {
+        self.vm()
+            .map_or_else(|_| String::new(), |vm| vm.console_tail(lines))
+    }
+
+    /// QEMU's events since its last start.
+    pub fn events(&self) -> Vec<Event> {
+        lock(&self.0.vm)
+            .as_ref()
+            .map_or_else(Vec::new, |vm| vm.qmp.events())
+    }
+
+    /// QEMU's resident memory, in bytes; `None` when it is off.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let pid = lock(&self.0.vm).as_ref()?.pid;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib * 1024)
+    }
+
+    /// One request to QEMU's monitor, for what this crate has no name for.
+    pub fn monitor(
+        &self,
+        command: &str,
+        arguments: serde_json::Value,
+    ) -> Result<serde_json::Value> {
+        self.vm()?.qmp.ask(command, arguments)
+    }
+
+    fn vm(&self) -> Result<Arc<Vm>> {
+        lock(&self.0.vm).clone().ok_or_else(|| {
+            Error::new(ErrorKind::State, format!("{} is off", self.name())).try_next("power it on")
+        })
+    }
+
+    fn note(&self, what: impl Into<String>) {
+        self.0.run.transcript().note(self.name(), what);
+    }
+
+    /// Starts QEMU and learns its ports.
+    fn launch(&self, incoming: bool) -> Result<Arc<Vm>> {
+        let inner = &*self.0;
+        let forwards: Vec<Forward> = lock(&inner.ports)
+            .iter()
+            .map(|(&guest, &host)| Forward { host, guest })
+            .collect();
+        let initrd = match inner.spec.model.boot {
+            Boot::DirectDebianInitramfs => inner.image.debian_initrd().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::State,
+                    "the image has no initramfs of Debian's own",
+                )
+                .try_next("set `debian_initramfs` in the recipe")
+            })?,
+            Boot::Direct | Boot::Firmware => inner.image.initrd(),
+        };
+        let launch = Launch {
+            tools: inner.run.0.harness.tools(),
+            name: &inner.spec.name,
+            model: inner.spec.model,
+            accelerator: inner.speed.accelerator,
+            disk: inner.dir.join("disk.qcow2"),
+            vars: inner.dir.join("vars.fd"),
+            kernel: inner.image.kernel(),
+            initrd,
+            kernel_options: image::kernel_options(),
+            sockets: inner.sockets.clone(),
+            console: self.console(),
+            pid_file: inner.dir.join("pid"),
+            forwards: &forwards,
+            outbound: inner.spec.outbound,
+            lan: inner
+                .spec
+                .lan
+                .as_ref()
+                .map(|lan| (lan.socket(self.name()), inner.mac.clone())),
+            incoming,
+        };
+        let log = inner.run.logs().join(format!("{}.qemu", self.name()));
+        let vm = Arc::new(Vm::launch(&launch, &log)?);
+        *lock(&inner.vm) = Some(Arc::clone(&vm));
+        self.learn_ports(&vm)?;
+        Ok(vm)
+    }
+
+    /// Port 0 of a forward is any free one; which, only QEMU knows.
+    fn learn_ports(&self, vm: &Vm) -> Result<()> {
+        let said = vm.qmp.ask(
+            "human-monitor-command",
+            json!({ "command-line": "info usernet" }),
+        )?;
+        let mut ports = lock(&self.0.ports);
+        for (guest, host) in forwards_in(said.as_str().unwrap_or_default()) {
+            ports.insert(guest, host);
+        }
+        match ports.get(&22) {
+            Some(0) | None => Err(Error::new(
+                ErrorKind::Refused,
+                format!("QEMU of {} did not say its port for ssh", self.name()),
+            )),
+            Some(&port) => self
+                .0
+                .run
+                .0
+                .identity
+                .learn(self.name(), port, &self.0.host_key),
+        }
+    }
+
+    /// Sets the control cable between host and guest, ssh included; the agent does not use it.
+    pub fn control_cable(&self, condition: Condition) -> Result<()> {
+        self.note(format!("control cable: {condition:?}"));
+        self.0.control.set(args::CABLE_NIC, condition)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(vm) = lock(&self.vm).take() {
+            vm.kill();
+        }
+        if let Some(lan) = &self.spec.lan {
+            lan.leave(&self.spec.name);
+        }
+        // The name is free again; what cannot be removed now goes with the run's folder.
+        let _ = cache::remove(&self.dir);
+        let _ = cache::remove(&self.sockets);
+    }
+}
+
+fn overlay(run: &Run, backing: &Path, format: &str, disk: &Path) -> Result<()> {
+    Command::new(&run.0.harness.tools().qemu_img)
+        .args(["create", "-q", "-f", "qcow2", "-F", format, "-b"])
+        .arg(backing)
+        .arg(disk)
+        .success(std::time::Duration::from_secs(60))
+        .map(drop)
+}
+
+/// Guest and host port of each forward in what `info usernet` prints.
+fn forwards_in(text: &str) -> Vec<(u16, u16)> {
+    text.lines()
+        .filter(|line| line.contains("HOST_FORWARD"))
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Some((words.get(5)?.parse().ok()?, words.get(3)?.parse().ok()?))
+        })
+        .collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_ports_are_read_from_the_monitor() {
+        let text = "Hub -1 (user):\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n  TCP[HOST_FORWARD]  14       127.0.0.1 33611       10.0.2.15    22     0     0\n";
+        assert_eq!(forwards_in(text), [(22, 33611)]);
+    }
+
+    #[test]
+    fn names_are_host_names() {
+        assert!(check_name("web-1").is_ok());
+        for bad in ["", "-web", "we b", "../etc", "a.b"] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The host's side of ssh: keys made for one run, and an `ssh_config` that checks each machine's own host key.
+//! Nothing of the caller's own ssh configuration, agent or known hosts is used.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::cache;
+use crate::error::Result;
+use crate::process::Command;
+use crate::tools::Tools;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The key that may log in to the machines of a run, and the files that ssh needs to know them.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    dir: PathBuf,
+    pub public_key: String,
+    hosts: Mutex<BTreeMap<String, Known>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    port: u16,
+    host_key: String,
+}
+
+/// A host key pair for one machine.
+#[derive(Debug, Clone)]
+pub(crate) struct HostKey {
+    pub private: String,
+    pub public: String,
+}
+
+impl HostKey {
+    /// A fresh pair; `dir` is the machine's own, and goes with it.
+    pub fn create(tools: &Tools, dir: &Path) -> Result<Self> {
+        let file = dir.join("host-key");
+        generate(tools, &file)?;
+        Ok(Self {
+            private: cache::read_text(&file)?,
+            public: cache::read_text(&file.with_extension("pub"))?
+                .trim_end()
+                .to_owned(),
+        })
+    }
+}
+
+fn generate(tools: &Tools, file: &Path) -> Result<()> {
+    Command::new(&tools.ssh_keygen)
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f"])
+        .arg(file)
+        .success(LIMIT)
+        .map(drop)
+}
+
+impl Identity {
+    pub fn create(tools: &Tools, dir: &Path) -> Result<Self> {
+        generate(tools, &dir.join("key"))?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            public_key: cache::read_text(&dir.join("key.pub"))?
+                .trim_end()
+                .to_owned(),
+            hosts: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    /// Where a machine is reached from now on.
+    pub fn learn(&self, machine: &str, port: u16, host_key: &HostKey) -> Result<()> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.insert(
+            machine.to_owned(),
+            Known {
+                port,
+                host_key: host_key.public.clone(),
+            },
+        );
+        let known: String = hosts
+            .iter()
+            .map(|(name, host)| format!("{name} {}\n", host.host_key))
+            .collect();
+        // By rename: another thread's ssh reads them at any moment.
+        for (file, text) in [
+            ("known_hosts", known),
+            ("ssh_config", config(&self.dir, &hosts)),
+        ] {
+            let fresh = self.dir.join(format!("{file}.new"));
+            cache::write(&fresh, text.as_bytes())?;
+            std::fs::rename(&fresh, self.dir.join(file))
+                .map_err(|e| crate::Error::io("write", &fresh, e))?;
+        }
+        Ok(())
+    }
+}
+
+fn config(dir: &Path, hosts: &BTreeMap<String, Known>) -> String {
+    let mut text = String::new();
+    for (name, host) in hosts {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  HostKeyAlias {name}\n",
+            host.port
+        );
+    }
+    let dir = dir.display();
+    let _ = write!(
+        text,
+        "Host *\n  User root\n  IdentityFile \"{dir}/key\"\n  IdentitiesOnly yes\n  IdentityAgent none\n  \
+         UserKnownHostsFile \"{dir}/known_hosts\"\n  GlobalKnownHostsFile /dev/null\n  \
+         StrictHostKeyChecking yes\n  BatchMode yes\n  ConnectTimeout 15\n  LogLevel ERROR\n"
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_binds_each_name_to_its_own_key_and_port() {
+        let hosts = BTreeMap::from([(
+            "web".to_owned(),
+            Known {
+                port: 4022,
+                host_key: "ssh-ed25519 AAAA".to_owned(),
+            },
+        )]);
+        let text = config(Path::new("/r"), &hosts);
+        assert!(text.contains("Host web\n  HostName 127.0.0.1\n  Port 4022\n  HostKeyAlias web\n"));
+        assert!(text.contains("StrictHostKeyChecking yes"));
+        assert!(text.contains("IdentityAgent none"));
+    }
+}
