@@ -17,6 +17,7 @@ mod progress;
 mod qemu;
 mod run;
 mod runs;
+pub mod scenario;
 mod ssh;
 mod tools;
 mod transcript;

@@ -27,6 +27,8 @@ plain {
   git = "bin/git";
   gnused = "bin/sed";
   htop = "bin/htop";
+  jq = "bin/jq";
+  nftables = "sbin/nft";
   nix = "bin/nix bin/nix-build bin/nix-collect-garbage bin/nix-copy-closure bin/nix-daemon bin/nix-env bin/nix-instantiate bin/nix-shell bin/nix-store";
   nodejs = "bin/node";
   openssh = "bin/ssh bin/ssh-keygen bin/scp bin/sftp sbin/sshd";

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::doing::Doing;
 use super::failures;
 use super::outcome::{Host, Outcome};
 use super::progress::{Progress, Step};
@@ -13,7 +14,6 @@ use super::worker::{BuildTask, Built, Id};
 use crate::evaluate::apply::Toplevel;
 use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
-use crate::report::live::Doing;
 use crate::tools::nix::derivation::Derivation;
 use crate::tools::nix::log::Event;
 

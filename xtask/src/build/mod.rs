@@ -2,6 +2,7 @@
 
 mod builds;
 mod compare;
+mod doing;
 mod evaluations;
 mod failures;
 mod guard;
@@ -182,7 +183,7 @@ impl<'a> Pass<'a> {
             memory: Memory::new(options.memory, options.cores),
             roots: links.dir().to_owned(),
         };
-        let live = Live::new(options.live, hosts.len(), width.unwrap_or(0));
+        let live = Live::new(options.live, "hosts", hosts.len(), width.unwrap_or(0));
         let live = live.at(options.at.as_deref());
         let assumed = self.assumed.then(|| self.overview.clone());
         let run = Run::new(fleet.clone(), request, reuse, live, assumed);

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
 use super::builds::Builds;
+use super::doing::Doing;
 use super::evaluations::{Evaluations, Verdict};
 use super::failures;
 use super::guard::Guard;
@@ -21,7 +22,7 @@ use crate::evaluate::apply::{HostEvaluation, Overview};
 use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory;
-use crate::report::live::{Doing, Live};
+use crate::report::live::Live;
 use crate::tools::nix::log;
 
 pub struct Run {
@@ -240,7 +241,7 @@ impl Run {
                     self.evaluations.saw_start(seconds);
                 }
                 if let Some(host) = said.begun {
-                    self.live.doing(&host, Doing::Evaluating);
+                    self.doing(&host, Doing::Evaluating);
                 }
                 if let Some(warning) = said.warning {
                     self.live.say(&format!("warning: {warning}"));
@@ -273,7 +274,7 @@ impl Run {
             }
             Message::BuildSaid(id, event) => {
                 for (host, doing) in self.builds.said(id, event) {
-                    self.live.doing(&host, doing);
+                    self.doing(&host, doing);
                 }
             }
             Message::BuildEnded(id, built) => {
@@ -342,7 +343,7 @@ impl Run {
                 return Ok(());
             }
         }
-        self.live.doing(&host, Doing::Starting);
+        self.doing(&host, Doing::Starting);
         self.builds.expect(row);
         self.ready.push(host);
         Ok(())
@@ -383,8 +384,14 @@ impl Run {
             Outcome::EvaluationFailed | Outcome::BuildFailed
         );
         let news = row.outcome != Outcome::AlreadyBuilt || row.evaluation_seconds.is_some();
-        self.live.done(&row.host, news.then_some(&words), good);
+        self.live
+            .done(row.host.as_str(), news.then_some(&words), good);
         self.hosts.insert(row.host.clone(), row);
+    }
+
+    fn doing(&mut self, host: &HostName, doing: Doing) {
+        self.live
+            .doing(host.as_str(), &doing.words(), doing.is_work());
     }
 
     fn id(&mut self) -> Id {

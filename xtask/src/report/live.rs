@@ -1,69 +1,43 @@
-//! What each host is doing: a line a host that changes in place on a terminal, else a plain line where it matters.
+//! What each of several works (a host's build, a play) is at: a line each that changes in place on a terminal, else a
+//! plain line where it matters.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::fleet::host::HostName;
-
-/// How often a plain listener hears of a build that goes on: a log must show that it is not stuck.
+/// How often a plain listener hears of a work that goes on: a log must show that it is not stuck.
 const REMINDER: Duration = Duration::from_secs(30);
 
-/// What a host is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
-    Evaluating,
-    /// Evaluated, and a build process is asked for it.
-    Starting,
-    Copying {
-        done: usize,
-        all: usize,
-    },
-    Building {
-        done: usize,
-        all: usize,
-    },
-}
-
-impl Doing {
-    fn words(self) -> String {
-        match self {
-            Self::Evaluating => "evaluating".to_owned(),
-            Self::Starting => "waiting to build".to_owned(),
-            Self::Copying { done, all } => format!("copying {done} of {all}"),
-            Self::Building { done, all } => format!("building {done} of {all}"),
-        }
-    }
-}
-
-/// The lines of all hosts.
+/// The lines of all works, by their names.
 pub struct Live {
     screen: Option<Screen>,
     /// Last told, in plain lines.
-    told: BTreeMap<HostName, Instant>,
+    told: BTreeMap<String, Instant>,
+    /// What the works are, in the plural.
+    noun: &'static str,
     all: usize,
     done: usize,
     failed: usize,
-    /// Behind each host's name: of which revision it is.
+    /// Behind each name: of which revision it is.
     at: String,
 }
 
 struct Screen {
     all: MultiProgress,
     total: ProgressBar,
-    hosts: BTreeMap<HostName, ProgressBar>,
+    works: BTreeMap<String, ProgressBar>,
     style: ProgressStyle,
 }
 
 impl Live {
-    /// For this many hosts; `width` is that of the longest name.
-    pub fn new(live: bool, all: usize, width: usize) -> Self {
+    /// For this many works; `width` is that of the longest name.
+    pub fn new(live: bool, noun: &'static str, all: usize, width: usize) -> Self {
         let screen = live.then(|| {
             let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
             // The templates are ours and valid; without one the line shows indicatif's own.
             let style = ProgressStyle::with_template(&format!(
-                "{{spinner}} {{prefix:{width}}}  {{msg}}  {{elapsed}}"
+                "{{spinner}} {{prefix:{width}}}  {{elapsed:>4}}  {{wide_msg}}"
             ))
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let total = screen.add(ProgressBar::new_spinner());
@@ -75,13 +49,14 @@ impl Live {
             Screen {
                 all: screen,
                 total,
-                hosts: BTreeMap::new(),
+                works: BTreeMap::new(),
                 style,
             }
         });
         let live = Self {
             screen,
             told: BTreeMap::new(),
+            noun,
             all,
             done: 0,
             failed: 0,
@@ -91,48 +66,51 @@ impl Live {
         live
     }
 
-    /// The hosts are those of a revision.
+    /// The works are those of a revision.
     pub fn at(mut self, revision: Option<&str>) -> Self {
         self.at = revision.map_or_else(String::new, |it| format!(" at {it}"));
         self
     }
 
-    pub fn doing(&mut self, host: &HostName, doing: Doing) {
+    /// What a work is at. With `remind`, whoever has only plain lines hears of it now and then.
+    pub fn doing(&mut self, name: &str, words: &str, remind: bool) {
         if let Some(screen) = &mut self.screen {
-            let bar = screen.hosts.entry(host.clone()).or_insert_with(|| {
+            let bar = screen.works.entry(name.to_owned()).or_insert_with(|| {
                 let bar = screen
                     .all
                     .insert_before(&screen.total, ProgressBar::new_spinner());
                 bar.set_style(screen.style.clone());
-                bar.set_prefix(format!("{host}{}", self.at));
+                bar.set_prefix(format!("{name}{}", self.at));
                 bar.enable_steady_tick(Duration::from_millis(125));
                 bar
             });
-            bar.set_message(doing.words());
+            bar.set_message(words.to_owned());
             return;
         }
-        let first = !self.told.contains_key(host);
-        let told = self.told.entry(host.clone()).or_insert_with(Instant::now);
-        let work = matches!(doing, Doing::Copying { .. } | Doing::Building { .. });
-        if work && !first && told.elapsed() > REMINDER {
+        let Some(told) = self.told.get_mut(name) else {
+            self.told.insert(name.to_owned(), Instant::now());
+            return;
+        };
+        if remind && told.elapsed() > REMINDER {
             *told = Instant::now();
-            super::say(&format!("{host}{}: {}", self.at, doing.words()));
+            super::say(&format!("{name}{}: {words}", self.at));
         }
     }
 
-    /// The host no longer does anything; `words` say what became of it, if that is news.
-    pub fn done(&mut self, host: &HostName, words: Option<&String>, good: bool) {
+    /// The work is done; `words` say what became of it, if that is news.
+    pub fn done(&mut self, name: &str, words: Option<&String>, good: bool) {
         self.done += 1;
         self.failed += usize::from(!good);
         if let Some(bar) = self
             .screen
             .as_mut()
-            .and_then(|screen| screen.hosts.remove(host))
+            .and_then(|screen| screen.works.remove(name))
         {
             bar.finish_and_clear();
         }
+        self.told.remove(name);
         if let Some(words) = words {
-            self.say(&format!("{host}{}: {words}", self.at));
+            self.say(&format!("{name}{}: {words}", self.at));
         }
         self.total();
     }
@@ -149,7 +127,7 @@ impl Live {
     /// Takes the live lines off the screen.
     pub fn finish(&mut self) {
         if let Some(screen) = self.screen.take() {
-            for bar in screen.hosts.values() {
+            for bar in screen.works.values() {
                 bar.finish_and_clear();
             }
             screen.total.finish_and_clear();
@@ -162,9 +140,10 @@ impl Live {
                 0 => String::new(),
                 failed => format!(", {failed} failed"),
             };
-            screen
-                .total
-                .set_message(format!("{} of {} hosts done{failed}", self.done, self.all));
+            screen.total.set_message(format!(
+                "{} of {} {} done{failed}",
+                self.done, self.all, self.noun
+            ));
         }
     }
 }
