@@ -106,6 +106,27 @@ pub(crate) fn provide(
     Ok(image(shared))
 }
 
+/// An image that was built before, by its hash.
+///
+/// # Errors
+/// `State` if the cache has it no more.
+pub(crate) fn existing(cache: &Cache, hash: &str) -> Result<Image> {
+    let dir = cache.entry(Shelf::Images, hash);
+    let shared = cache.share(&format!("images-{hash}"))?;
+    if !dir.join("complete").exists() {
+        return Err(Error::new(
+            ErrorKind::State,
+            format!("the cache has image {hash} no more"),
+        ));
+    }
+    cache::touch(&dir)?;
+    Ok(Image {
+        hash: hash.to_owned(),
+        dir,
+        _in_use: std::sync::Arc::new(shared),
+    })
+}
+
 fn build(
     cache: &Cache,
     tools: &Tools,
