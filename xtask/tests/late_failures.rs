@@ -1,5 +1,5 @@
-//! What fails beside the builds: a full or read-only cache, files that cannot be written, an xtask that is killed. The
-//! report is told all the same.
+//! What fails beside the builds: a full or read-only cache, files that cannot be written, an xtask that is killed, a lock
+//! that another process holds. The report is told all the same.
 
 // A test says by panicking that it fails.
 #![allow(clippy::unwrap_used)]
@@ -218,6 +218,45 @@ fn nothing_outlives_an_xtask_that_is_killed() {
                 processes(&flake).is_empty() && processes(gate).is_empty()
             });
         }
+    }
+}
+
+#[test]
+fn a_lock_that_another_process_holds_is_named() {
+    for nix in all_nixes() {
+        let fleet = hosts::fleet(&[host(
+            "Waits",
+            "while ! test -e GATE; do sleep 0.1; done; echo > $out",
+        )]);
+        let gate = fleet.cache().join("gate");
+        let mark = gate.to_str().unwrap();
+        let flake = fleet.read("flake.nix");
+        fleet.write("flake.nix", &flake.replace("GATE", mark));
+        fleet.commit();
+        let mut first = fleet
+            .command(&nix, &["build-all"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // The flake's text is on the command line of its evaluation, too; the builder's shell stands first on its own.
+        wait_for("builder", || {
+            processes(mark).iter().any(|line| !line.contains("nix "))
+        });
+        let told = fleet.cache().join("told");
+        let mut second = fleet
+            .command(&nix, &["build-all"])
+            .stdout(Stdio::null())
+            .stderr(File::create(&told).unwrap())
+            .spawn()
+            .unwrap();
+        let text = || std::fs::read_to_string(&told).unwrap();
+        wait_for("word of the lock", || {
+            text().contains("another process is busy: waiting for lock on ")
+        });
+        std::fs::write(&gate, "").unwrap();
+        assert!(first.wait().unwrap().success());
+        assert!(second.wait().unwrap().success(), "{}", text());
     }
 }
 
