@@ -9,6 +9,7 @@
   deploy-rs,
 }:
 let
+  activatable = import ./activatable.nix { inherit lib deploy-rs; };
   list = folder: if builtins.pathExists folder then builtins.readDir folder else { };
   # The names of a folder's regular files with this ending, without it.
   named =
@@ -99,7 +100,7 @@ let
     in
     pkgs.linkFarm "${host}-${generation}" {
       inherit (extended.config.system.build) toplevel;
-      profile = deploy-rs.lib.${inventory.system}.activate.nixos extended;
+      profile = activatable extended;
       # What deploy-rs is told of the host, but for the profile: null for a host that is not deployed.
       "node.json" = pkgs.writeText "node.json" (builtins.toJSON inventory.node);
     };

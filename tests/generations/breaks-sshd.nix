@@ -1,8 +1,6 @@
-# sshd starts with a file that its own look at it lets through, and then nobody can come in: the one address that it
-# listens on is not the machine's to be reached by.
-{ lib, ... }:
+# An sshd that runs, listens, and lets nobody in. No unit fails and no check finds it: only somebody who tries to log in
+# can tell.
 {
-  services.openssh.extraConfig = ''
-    ListenAddress 127.0.0.1
-  '';
+  environment.etc."slipway-test/generation".text = "breaks-sshd\n";
+  services.openssh.settings.AllowUsers = [ "nobody-at-all" ];
 }

@@ -1,14 +1,9 @@
-# Harmless, and to be seen: a file, a unit that starts, a package on the PATH.
-{ pkgs, ... }:
+# A change that does no harm: a file and a service more.
 {
-  environment.etc."slipway-generation".text = "good\n";
-  systemd.services.slipway-generation = {
-    description = "Says which generation runs";
+  environment.etc."slipway-test/generation".text = "good\n";
+  systemd.services.good = {
+    description = "What the good generation brings";
     wantedBy = [ "multi-user.target" ];
-    serviceConfig = {
-      Type = "oneshot";
-      RemainAfterExit = true;
-      ExecStart = "${pkgs.coreutils}/bin/cat /etc/slipway-generation";
-    };
+    script = "exec sleep infinity";
   };
 }

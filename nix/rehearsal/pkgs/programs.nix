@@ -14,6 +14,14 @@ let
         inherit passthru;
         meta.mainProgram = baseNameOf (lib.head (lib.splitString " " files));
       };
+  kernel =
+    name:
+    build name ''
+      mkdir -p $out/lib
+      ln -s /vmlinuz $out/bzImage
+      ln -s /initrd.img $out/initrd
+      ln -s /usr/lib/modules $out/lib/modules
+    '' { };
   plain = lib.mapAttrs (name: files: thin name files { });
 in
 plain {
@@ -58,10 +66,7 @@ plain {
   '' { meta.mainProgram = "deploy"; };
 
   # The guest's Debian kernel. Which one that is, is decided by the guest: /vmlinuz and /initrd.img are Debian's links.
-  linuxPackages.kernel = build "linux-debian" ''
-    mkdir -p $out/lib
-    ln -s /vmlinuz $out/bzImage
-    ln -s /initrd.img $out/initrd
-    ln -s /usr/lib/modules $out/lib/modules
-  '' { };
+  linuxPackages.kernel = kernel "linux-debian";
+  # The guest has one kernel, so that this is the same file under another store path.
+  linuxPackages_latest.kernel = kernel "linux-debian-latest";
 }
