@@ -72,7 +72,7 @@ pub(super) async fn play(
 }
 
 /// Every play in each round, round by round: a fault that comes now and then is seen early.
-fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
+pub(super) fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
     let one = |round: u16| {
         let plays = choices.iter().flat_map(|choice| choice.plays.clone());
         plays.map(move |play| Job { play, round })
@@ -84,7 +84,7 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
     let (cold, keep, rounds) = (options.cold, options.keep_failed, options.repeat);
     let kept = harness.clone();
     Arc::new(move |job: &Job, teller: &Teller| {
-        let claim = match logs::claim(&base, &folder(job)) {
+        let claim = match logs::claim(&base, &job.folder()) {
             Ok(claim) => claim,
             Err(error) => return Played::broken(&job.play, job.round, &base, format!("{error:#}")),
         };
@@ -105,16 +105,8 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
     })
 }
 
-/// A round after the first has a folder of its own.
-fn folder(job: &Job) -> String {
-    match job.round {
-        1 => job.play.name.clone(),
-        round => format!("{}.{round}", job.play.name),
-    }
-}
-
 /// The plays of each scenario, in all their rounds.
-fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
+pub(super) fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
     let scenarios = choices.iter().map(|choice| {
         let is_of = |play: &&Played| choice.plays.iter().any(|it| it.name == play.name);
         let plays = played.iter().filter(is_of).cloned().collect();
