@@ -52,7 +52,7 @@ impl fmt::Display for NotATime {
 impl std::error::Error for NotATime {}
 
 fn is_leap(year: u64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
 fn days_of_month(year: u64, month: u64) -> u64 {
