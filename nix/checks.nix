@@ -11,6 +11,7 @@
   source,
 }:
 let
+  activatable = import ./activatable.nix { inherit lib deploy-rs; };
   # Evaluates the host, of whatever system, down to its derivation. The text alone refers to nothing, so that building
   # the check builds no host.
   evaluation =
@@ -44,7 +45,7 @@ let
         toplevel = emptySystem;
       };
     in
-    deploy-rs.lib.${system}.activate.nixos {
+    activatable {
       config = config // {
         system = config.system // {
           inherit build;

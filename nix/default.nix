@@ -10,6 +10,7 @@ let
   # All outputs of a fleet.
   #   inputs       the calling flake's inputs; nixpkgs, deploy-rs and sops-nix come from Slipway where it has none
   #   hosts        folder with one folder a host
+  #   tests        folder with scenarios/ and generations/; a fleet without them has no scenarios
   #   modules      what every host of this fleet imports besides Slipway's own modules
   #   specialArgs  handed to every host; whoever passes some can no longer say what a host's evaluation reads, so that
   #                the inventory calls the fleet not hermetic
@@ -17,6 +18,7 @@ let
     {
       inputs,
       hosts ? inputs.self + "/hosts",
+      tests ? inputs.self + "/tests",
       modules ? [ ],
       specialArgs ? { },
     }:
@@ -47,6 +49,15 @@ let
         inherit lib fleet nixosConfigurations;
         inherit (all) deploy-rs;
       };
+      scenarios = import ./scenarios.nix {
+        inherit
+          lib
+          tests
+          fleet
+          nixosConfigurations
+          ;
+        inherit (all) deploy-rs;
+      };
       packages = eachSystem (_: pkgs: import ./packages.nix { inherit lib pkgs; });
       apps = eachSystem (
         system: _: rec {
@@ -67,6 +78,8 @@ let
         packages
         apps
         ;
+      # What each scenario's machines run, by scenario, host and generation.
+      inherit (scenarios) scenarioGenerations hostGenerations;
       checks = eachSystem (
         system: pkgs:
         import ./checks.nix {

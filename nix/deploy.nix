@@ -5,6 +5,9 @@
   fleet,
   nixosConfigurations,
 }:
+let
+  activatable = import ./activatable.nix { inherit lib deploy-rs; };
+in
 {
   nodes = lib.mapAttrs (
     name: entry:
@@ -12,7 +15,7 @@
     // {
       profiles.system = {
         inherit (entry.node) user;
-        path = deploy-rs.lib.${entry.system}.activate.nixos nixosConfigurations.${name};
+        path = activatable nixosConfigurations.${name};
       };
     }
   ) (lib.filterAttrs (_: entry: entry.deployable) fleet.hosts);

@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) enum Shelf {
     Images,
     Snapshots,
+    /// Machines that somebody wants to see again: failed ones, and those that are started by name.
+    Kept,
     /// Downloaded packages, shared by all images.
     Packages,
     /// Short-lived folders of runs; the garbage collection removes those whose owner is gone.
@@ -25,6 +27,7 @@ impl Shelf {
         match self {
             Self::Images => "images",
             Self::Snapshots => "snapshots",
+            Self::Kept => "kept",
             Self::Packages => "packages",
             Self::Runs => "runs",
         }
@@ -46,7 +49,7 @@ pub(crate) struct Lock {
 impl Cache {
     pub fn open(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).map_err(|e| Error::io("find", root, e))?;
-        for dir in ["images", "snapshots", "packages", "runs", "locks"] {
+        for dir in ["images", "snapshots", "kept", "packages", "runs", "locks"] {
             create_dir(&root.join(dir))?;
         }
         Ok(Self { root })
@@ -78,6 +81,11 @@ impl Cache {
     /// `None` when somebody else holds it.
     pub fn try_lock(&self, name: &str) -> Result<Option<Lock>> {
         try_lock_file(&self.lock_path(name))
+    }
+
+    /// `None` when somebody has it exclusively.
+    pub fn try_share(&self, name: &str) -> Result<Option<Lock>> {
+        try_flock(&self.lock_path(name), FlockArg::LockSharedNonblock)
     }
 
     /// One of `count` places, shared by all processes; errs when none gets free `within` (host time).
@@ -118,7 +126,11 @@ impl Cache {
 
 /// Locks a file of the caller's choice, made if need be; `None` when somebody else holds it.
 pub(crate) fn try_lock_file(path: &Path) -> Result<Option<Lock>> {
-    match Flock::lock(open_lock(path)?, FlockArg::LockExclusiveNonblock) {
+    try_flock(path, FlockArg::LockExclusiveNonblock)
+}
+
+fn try_flock(path: &Path, how: FlockArg) -> Result<Option<Lock>> {
+    match Flock::lock(open_lock(path)?, how) {
         Ok(file) => Ok(Some(Lock { _file: file })),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
         Err((_, errno)) => Err(Error::io("lock", path, errno.into())),

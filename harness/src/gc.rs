@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use crate::cache::{self, children, Cache, Shelf};
 use crate::error::{Error, Result};
+use crate::machine;
 
 /// What a collection did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,10 +19,14 @@ pub struct Collected {
 }
 
 struct Entry {
+    /// `SHELF/KEY`.
+    name: String,
     path: PathBuf,
     lock: String,
     used: SystemTime,
     bytes: u64,
+    /// Entries that this one needs.
+    needs: Vec<String>,
 }
 
 pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
@@ -31,27 +36,24 @@ pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
         remove_dead_run(&run, &mut done)?;
     }
     let mut entries = Vec::new();
-    // Snapshots stand on images: they go first when both are equally old.
-    for shelf in [Shelf::Snapshots, Shelf::Images] {
+    // What stands on another goes first when both are equally old.
+    for shelf in [Shelf::Kept, Shelf::Snapshots, Shelf::Images] {
         for path in children(&cache.shelf(shelf))? {
             entries.push(entry(shelf, path)?);
         }
     }
+    for kept in machine::all_kept(cache)? {
+        let name = format!("{}/{}", Shelf::Kept.name(), kept.entry_name());
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.name == name) {
+            entry.needs = kept.stands_on;
+        }
+    }
+    age_with_what_stands_on_it(&mut entries);
     entries.sort_by_key(|entry| entry.used);
     done.left = bytes_of(cache.root());
-    for entry in entries {
-        let unfinished = !entry.path.join("complete").exists();
-        if done.left <= limit && !unfinished {
-            continue;
-        }
-        // Held by whoever uses or makes it.
-        let Some(_lock) = cache.try_lock(&entry.lock)? else {
-            continue;
-        };
-        cache::remove(&entry.path)?;
-        done.left = done.left.saturating_sub(entry.bytes);
-        done.freed += entry.bytes;
-        done.removed.push(entry.path);
+    // What another one stood on may go only after it.
+    while let Some(at) = remove_next(cache, &entries, limit, &mut done)? {
+        entries.remove(at);
     }
     let packages = cache.shelf(Shelf::Packages);
     if done.left > limit {
@@ -63,6 +65,52 @@ pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
         done.removed.push(packages);
     }
     Ok(done)
+}
+
+/// Removes the first entry that may and should go; gives its place.
+fn remove_next(
+    cache: &Cache,
+    entries: &[Entry],
+    limit: u64,
+    done: &mut Collected,
+) -> Result<Option<usize>> {
+    for (at, entry) in entries.iter().enumerate() {
+        let unfinished = !entry.path.join("complete").exists();
+        if done.left <= limit && !unfinished {
+            continue;
+        }
+        if entries
+            .iter()
+            .any(|other| other.needs.contains(&entry.name))
+        {
+            continue;
+        }
+        // Held by whoever uses or makes it.
+        let Some(_lock) = cache.try_lock(&entry.lock)? else {
+            continue;
+        };
+        cache::remove(&entry.path)?;
+        done.left = done.left.saturating_sub(entry.bytes);
+        done.freed += entry.bytes;
+        done.removed.push(entry.path.clone());
+        return Ok(Some(at));
+    }
+    Ok(None)
+}
+
+/// An entry is as young as the youngest that needs it, and so comes after it.
+fn age_with_what_stands_on_it(entries: &mut [Entry]) {
+    let wanted: Vec<(String, SystemTime)> = entries
+        .iter()
+        .flat_map(|entry| entry.needs.iter().map(|name| (name.clone(), entry.used)))
+        .collect();
+    for entry in entries {
+        for (name, used) in &wanted {
+            if *name == entry.name {
+                entry.used = entry.used.max(*used);
+            }
+        }
+    }
 }
 
 fn remove_dead_run(run: &Path, done: &mut Collected) -> Result<()> {
@@ -96,6 +144,8 @@ fn entry(shelf: Shelf, path: PathBuf) -> Result<Entry> {
         .and_then(|data| data.modified())
         .map_err(|e| Error::io("look at", &path, e))?;
     Ok(Entry {
+        name: format!("{}/{key}", shelf.name()),
+        needs: Vec::new(),
         lock: format!("{}-{key}", shelf.name()),
         bytes: bytes_of(&path),
         used,
@@ -104,7 +154,7 @@ fn entry(shelf: Shelf, path: PathBuf) -> Result<Entry> {
 }
 
 /// On the disk, holes not counted; what vanishes meanwhile counts nothing.
-fn bytes_of(path: &Path) -> u64 {
+pub(crate) fn bytes_of(path: &Path) -> u64 {
     let Ok(data) = fs::symlink_metadata(path) else {
         return 0;
     };
@@ -167,6 +217,29 @@ mod tests {
         let _lock = cache::try_lock_file(&alive.join("alive")).unwrap().unwrap();
         collect(&cache, u64::MAX).unwrap();
         assert!(!dead.exists() && !sockets.exists() && alive.exists());
+    }
+
+    #[test]
+    fn what_a_kept_machine_stands_on_goes_only_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        let base = add(&cache, Shelf::Images, "base", 500);
+        let kept = add(&cache, Shelf::Kept, "test+web", 100);
+        let younger = add(&cache, Shelf::Images, "younger", 50);
+        let note = serde_json::json!({
+            "group": "test", "machine": "web", "how": "off", "since": 0, "notes": {},
+            "model": { "memory_mib": 512, "cpus": 2, "boot": "Firmware" },
+            "accelerator": "Tcg", "image": "base", "standsOn": ["images/base"],
+            "mac": "52:54:00:00:00:02", "ready": "Ssh", "outbound": false,
+        });
+        cache::write(&kept.join("kept.json"), note.to_string().as_bytes()).unwrap();
+        let held = cache.share("kept-test+web").unwrap();
+        let done = collect(&cache, 0).unwrap();
+        assert!(base.exists() && kept.exists() && !younger.exists());
+        assert!(!done.removed.contains(&base));
+        drop(held);
+        let done = collect(&cache, 0).unwrap();
+        assert_eq!(done.removed[..2], [kept, base]);
     }
 
     #[test]

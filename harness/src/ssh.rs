@@ -26,6 +26,8 @@ pub(crate) struct Identity {
 struct Known {
     port: u16,
     host_key: String,
+    /// For a machine that knows the key of an earlier run.
+    key: Option<PathBuf>,
 }
 
 /// A host key pair for one machine.
@@ -38,8 +40,13 @@ pub(crate) struct HostKey {
 impl HostKey {
     /// A fresh pair; `dir` is the machine's own, and goes with it.
     pub fn create(tools: &Tools, dir: &Path) -> Result<Self> {
+        generate(tools, &dir.join("host-key"))?;
+        Self::read(dir)
+    }
+
+    /// The pair that `create` or `write` left in `dir`.
+    pub fn read(dir: &Path) -> Result<Self> {
         let file = dir.join("host-key");
-        generate(tools, &file)?;
         Ok(Self {
             private: cache::read_text(&file)?,
             public: cache::read_text(&file.with_extension("pub"))?
@@ -47,6 +54,23 @@ impl HostKey {
                 .to_owned(),
         })
     }
+
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let file = dir.join("host-key");
+        secret(&file, &self.private)?;
+        cache::write(
+            &file.with_extension("pub"),
+            format!("{}\n", self.public).as_bytes(),
+        )
+    }
+}
+
+/// A file that ssh takes as a key: nobody else may read it.
+fn secret(file: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    cache::write(file, text.as_bytes())?;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
+        .map_err(|e| crate::Error::io("protect", file, e))
 }
 
 fn generate(tools: &Tools, file: &Path) -> Result<()> {
@@ -69,14 +93,26 @@ impl Identity {
         })
     }
 
-    /// Where a machine is reached from now on.
-    pub fn learn(&self, machine: &str, port: u16, host_key: &HostKey) -> Result<()> {
+    /// Leaves a copy of the key in `dir`.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        secret(&dir.join("key"), &cache::read_text(&self.dir.join("key"))?)
+    }
+
+    /// Where a machine is reached from now on; `key` is one that it takes besides that of the run.
+    pub fn learn(
+        &self,
+        machine: &str,
+        port: u16,
+        host_key: &HostKey,
+        key: Option<PathBuf>,
+    ) -> Result<()> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.insert(
             machine.to_owned(),
             Known {
                 port,
                 host_key: host_key.public.clone(),
+                key,
             },
         );
         let known: String = hosts
@@ -106,6 +142,9 @@ fn config(dir: &Path, hosts: &BTreeMap<String, Known>) -> String {
             "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  HostKeyAlias {name}\n",
             host.port
         );
+        if let Some(key) = &host.key {
+            let _ = writeln!(text, "  IdentityFile \"{}\"", key.display());
+        }
     }
     let dir = dir.display();
     let _ = write!(
@@ -128,6 +167,7 @@ mod tests {
             Known {
                 port: 4022,
                 host_key: "ssh-ed25519 AAAA".to_owned(),
+                key: None,
             },
         )]);
         let text = config(Path::new("/r"), &hosts);

@@ -17,7 +17,7 @@ use crate::tools::Tools;
 
 pub use recipe::{GuestFile, Recipe};
 
-pub(crate) use guest::kernel_options;
+pub use guest::kernel_options;
 
 /// Free space that building needs beside the finished image, in MiB: packages, the root as tar, the sparse disk.
 const SPACE_MIB: u64 = 2560;
@@ -104,6 +104,27 @@ pub(crate) fn provide(
     }
     cache::touch(&entry)?;
     Ok(image(shared))
+}
+
+/// An image that was built before, by its hash.
+///
+/// # Errors
+/// `State` if the cache has it no more.
+pub(crate) fn existing(cache: &Cache, hash: &str) -> Result<Image> {
+    let dir = cache.entry(Shelf::Images, hash);
+    let shared = cache.share(&format!("images-{hash}"))?;
+    if !dir.join("complete").exists() {
+        return Err(Error::new(
+            ErrorKind::State,
+            format!("the cache has image {hash} no more"),
+        ));
+    }
+    cache::touch(&dir)?;
+    Ok(Image {
+        hash: hash.to_owned(),
+        dir,
+        _in_use: std::sync::Arc::new(shared),
+    })
 }
 
 fn build(

@@ -5,8 +5,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::Machine;
+use super::{lock, Machine};
 use crate::error::{Error, ErrorKind, Result};
+use crate::qemu::args::{Attached, FIRST_FREE_SLOT};
+
+/// Of a PCI bus.
+const LAST_SLOT: u8 = 0x1e;
 
 /// A virtio disk's serial number has room for this much.
 const LONGEST_SERIAL: usize = 20;
@@ -31,6 +35,7 @@ impl Machine {
         }
         self.note(format!("attach {} as {serial}", file.display()));
         let node = format!("attached-{serial}");
+        let slot = self.next_slot()?;
         self.monitor(
             "blockdev-add",
             json!({
@@ -40,11 +45,32 @@ impl Machine {
         )?;
         self.monitor(
             "device_add",
-            json!({ "driver": "virtio-blk-pci", "id": format!("device-{serial}"), "drive": node, "serial": serial }),
+            json!({ "driver": "virtio-blk-pci", "id": format!("device-{serial}"), "drive": node, "serial": serial, "addr": format!("{slot:#x}") }),
         )?;
+        lock(&self.0.attached).push(Attached {
+            serial: serial.to_owned(),
+            file: file.to_owned(),
+            slot,
+        });
         let device = format!("/dev/disk/by-id/virtio-{serial}");
         let wait = super::Wait::File(device.clone());
         self.wait_for(&wait, std::time::Duration::from_secs(20))?;
         Ok(device)
+    }
+
+    fn next_slot(&self) -> Result<u8> {
+        let attached = lock(&self.0.attached);
+        let slot = attached
+            .iter()
+            .map(|disk| disk.slot + 1)
+            .max()
+            .unwrap_or(FIRST_FREE_SLOT);
+        match slot <= LAST_SLOT {
+            true => Ok(slot),
+            false => Err(Error::new(
+                ErrorKind::State,
+                format!("{} has no place for another disk", self.name()),
+            )),
+        }
     }
 }

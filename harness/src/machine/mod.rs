@@ -5,17 +5,20 @@ mod attach;
 mod exec;
 mod fault;
 mod identity;
+mod kept;
 mod power;
 mod snapshot;
+mod state;
 mod wait;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::cache;
+use crate::cache::{self, Lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Speed;
 use crate::image::{self, Image};
@@ -23,7 +26,7 @@ use crate::lan::Lan;
 use crate::network::{Condition, Switch};
 use crate::process::Command;
 use crate::qemu::agent::Agent;
-use crate::qemu::args::{self, Launch};
+use crate::qemu::args::{self, Attached, Launch};
 use crate::qemu::process::Vm;
 use crate::qemu::{Boot, Event, Forward, Model};
 use crate::run::Run;
@@ -31,6 +34,8 @@ use crate::ssh::HostKey;
 
 pub use exec::{Exec, Running};
 pub use fault::{Cable, Nic};
+pub(crate) use kept::all as all_kept;
+pub use kept::{Kept, KeptAs};
 pub use wait::Wait;
 
 /// Free space that a machine's overlay is expected to need at least, in MiB.
@@ -53,7 +58,7 @@ pub struct Spec {
 }
 
 /// What is waited for after a start or a reboot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ready {
     /// The agent answers.
     Agent,
@@ -108,8 +113,40 @@ struct Inner {
     /// Host ports by guest port, fixed at the first start: they outlast reboots and power cuts.
     ports: Mutex<BTreeMap<u16, u16>>,
     vm: Mutex<Option<Arc<Vm>>>,
-    // Keeps the files that the overlay stands on.
-    _snapshot: Option<snapshot::Snapshot>,
+    /// The folder of the disk and of what the firmware knows.
+    store: Mutex<PathBuf>,
+    /// Disks that were added since it was switched on.
+    attached: Mutex<Vec<Attached>>,
+    /// That folder is on a shelf and this machine's own.
+    home: Mutex<Option<Lock>>,
+    // Also keeps the files that the overlay stands on.
+    basis: Basis,
+}
+
+/// What a machine's disk begins as.
+#[derive(Debug)]
+enum Basis {
+    Image,
+    Snapshot(snapshot::Snapshot),
+    Kept(kept::Held),
+}
+
+impl Basis {
+    /// The entries of the cache that the disk needs.
+    fn stands_on(&self, image: &str) -> Vec<String> {
+        let image = format!("images/{image}");
+        match self {
+            Self::Image => vec![image],
+            Self::Snapshot(snapshot) => vec![image, format!("snapshots/{}", snapshot.name())],
+            Self::Kept(held) => {
+                let mut entries = held.kept.stands_on.clone();
+                if !held.itself {
+                    entries.push(format!("kept/{}", held.kept.entry_name()));
+                }
+                entries
+            }
+        }
+    }
 }
 
 impl Run {
@@ -121,7 +158,7 @@ impl Run {
         check_name(&spec.name)?;
         let name = spec.name.clone();
         match origin {
-            Origin::Cold => Machine::create(self, image, spec, None)?.first_boot(),
+            Origin::Cold => Machine::create(self, image, spec, Basis::Image)?.first_boot(),
             Origin::Snapshot { key, prepare } => snapshot::start(self, image, spec, key, prepare),
         }
         .map_err(|e| e.context(format!("cannot start machine {name}")))
@@ -142,14 +179,9 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 impl Machine {
-    fn create(
-        run: &Run,
-        image: &Image,
-        spec: Spec,
-        snapshot: Option<snapshot::Snapshot>,
-    ) -> Result<Self> {
+    fn create(run: &Run, image: &Image, spec: Spec, basis: Basis) -> Result<Self> {
         let harness = &run.0.harness;
-        let speed = harness.speed(image)?;
+        let mut speed = harness.speed(image)?;
         image::require_space(run.0.dir(), SPACE_MIB)?;
         let dir = run.0.dir().join("machines").join(&spec.name);
         if dir.exists() {
@@ -162,23 +194,38 @@ impl Machine {
         cache::create_dir(&dir)?;
         let sockets = run.0.sockets().join(&spec.name);
         cache::create_dir(&sockets)?;
-        let (backing, format, vars) = match &snapshot {
-            Some(kept) => (kept.disk(), "qcow2", kept.vars()),
-            None => (image.disk(), "raw", harness.tools().ovmf_vars.clone()),
+        let in_folder = |dir: &Path| (dir.join("disk.qcow2"), "qcow2", dir.join("vars.fd"));
+        let mut store = dir.clone();
+        let (backing, format, vars) = match &basis {
+            Basis::Image => (image.disk(), "raw", harness.tools().ovmf_vars.clone()),
+            Basis::Snapshot(snapshot) => in_folder(snapshot.dir()),
+            Basis::Kept(held) => {
+                speed.accelerator = held.accelerator();
+                in_folder(&held.kept.dir)
+            }
         };
-        overlay(run, &backing, format, &dir.join("disk.qcow2"))?;
-        if spec.model.boot == Boot::Firmware {
-            cache::copy(&vars, &dir.join("vars.fd"))?;
+        match &basis {
+            Basis::Kept(held) if held.itself => store.clone_from(&held.kept.dir),
+            _ => {
+                overlay(run, &backing, format, &dir.join("disk.qcow2"))?;
+                if spec.model.boot == Boot::Firmware {
+                    cache::copy(&vars, &dir.join("vars.fd"))?;
+                }
+            }
         }
         let control = Switch::new();
         for port in [args::CABLE_NIC, args::CABLE_UPLINK] {
             control.add_port(port, &sockets.join(port))?;
         }
-        let mac = match &spec.lan {
-            Some(lan) => lan.join(&spec.name)?,
-            None => args::NO_LAN_MAC.to_owned(),
+        let mac = match (&spec.lan, &basis) {
+            (Some(lan), _) => lan.join(&spec.name)?,
+            (None, Basis::Kept(held)) => held.kept.mac().to_owned(),
+            (None, _) => args::NO_LAN_MAC.to_owned(),
         };
-        let host_key = HostKey::create(harness.tools(), &dir)?;
+        let host_key = match &basis {
+            Basis::Kept(held) => HostKey::read(&held.kept.dir)?,
+            _ => HostKey::create(harness.tools(), &dir)?,
+        };
         let ports = spec.forwards.iter().map(|f| (f.guest, f.host));
         Ok(Self(Arc::new(Inner {
             agent: Agent::new(sockets.join(args::AGENT)),
@@ -193,7 +240,10 @@ impl Machine {
             mac,
             host_key,
             vm: Mutex::new(None),
-            _snapshot: snapshot,
+            store: Mutex::new(store),
+            attached: Mutex::new(Vec::new()),
+            home: Mutex::new(None),
+            basis,
         })))
     }
 
@@ -209,6 +259,11 @@ impl Machine {
     /// The serial console's log: firmware, loader, kernel.
     pub fn console(&self) -> PathBuf {
         self.0.run.logs().join(format!("{}.console", self.name()))
+    }
+
+    /// The serial console itself, a unix socket: what is written there is typed. One at a time is served.
+    pub fn console_socket(&self) -> PathBuf {
+        self.0.sockets.join(args::CONSOLE)
     }
 
     /// The last lines of the console, without escape sequences.
@@ -242,6 +297,11 @@ impl Machine {
         self.vm()?.qmp.ask(command, arguments)
     }
 
+    /// The machine's folder on this host; goes with it.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.0.dir
+    }
+
     fn vm(&self) -> Result<Arc<Vm>> {
         lock(&self.0.vm).clone().ok_or_else(|| {
             Error::new(ErrorKind::State, format!("{} is off", self.name())).try_next("power it on")
@@ -269,13 +329,21 @@ impl Machine {
             })?,
             Boot::Direct | Boot::Firmware => inner.image.initrd(),
         };
+        let store = lock(&inner.store).clone();
+        let attached = match incoming {
+            true => lock(&inner.attached).clone(),
+            false => {
+                lock(&inner.attached).clear();
+                Vec::new()
+            }
+        };
         let launch = Launch {
             tools: inner.run.0.harness.tools(),
             name: &inner.spec.name,
             model: inner.spec.model,
             accelerator: inner.speed.accelerator,
-            disk: inner.dir.join("disk.qcow2"),
-            vars: inner.dir.join("vars.fd"),
+            disk: store.join("disk.qcow2"),
+            vars: store.join("vars.fd"),
             kernel: inner.image.kernel(),
             initrd,
             kernel_options: image::kernel_options(),
@@ -284,11 +352,9 @@ impl Machine {
             pid_file: inner.dir.join("pid"),
             forwards: &forwards,
             outbound: inner.spec.outbound,
-            lan: inner
-                .spec
-                .lan
-                .as_ref()
-                .map(|lan| (lan.socket(self.name()), inner.mac.clone())),
+            lan: inner.spec.lan.as_ref().map(|lan| lan.socket(self.name())),
+            mac: &inner.mac,
+            attached: &attached,
             incoming,
         };
         let log = inner.run.logs().join(format!("{}.qemu", self.name()));
@@ -313,12 +379,21 @@ impl Machine {
                 ErrorKind::Refused,
                 format!("QEMU of {} did not say its port for ssh", self.name()),
             )),
-            Some(&port) => self
-                .0
-                .run
-                .0
-                .identity
-                .learn(self.name(), port, &self.0.host_key),
+            Some(&port) => {
+                self.0
+                    .run
+                    .0
+                    .identity
+                    .learn(self.name(), port, &self.0.host_key, self.own_key())
+            }
+        }
+    }
+
+    /// The key that a machine of an earlier run knows.
+    fn own_key(&self) -> Option<PathBuf> {
+        match &self.0.basis {
+            Basis::Kept(held) => Some(held.kept.dir.join("key")),
+            Basis::Image | Basis::Snapshot(_) => None,
         }
     }
 

@@ -125,7 +125,8 @@ impl Machine {
             .is_ok_and(|running| running)
     }
 
-    fn wait_up(&self) -> Result<()> {
+    /// Waits until the machine is what its spec counts as up.
+    pub fn wait_up(&self) -> Result<()> {
         self.wait_up_within(BOOT)
     }
 

@@ -4,25 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{lock, Machine, Model, Origin, Prepare, Ready, Spec};
+use super::{Basis, Machine, Model, Origin, Prepare, Spec};
 use crate::cache::{self, Lock, Shelf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{self, Image};
 use crate::qemu::args;
-use crate::qemu::Boot;
 use crate::run::Run;
 
 /// Raised when what a snapshot consists of, or the devices of a machine, change.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Free space that a snapshot needs at least, in MiB: most of the memory of the guest, and its disk's changes.
 const SPACE_MIB: u64 = 1024;
 
-/// Host time; a quarter of a second is usual.
-const MIGRATION: Duration = Duration::from_secs(120);
 /// Guest seconds.
 const RESUME: Duration = Duration::from_secs(30);
 
@@ -34,16 +30,14 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn disk(&self) -> PathBuf {
-        self.dir.join("disk.qcow2")
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
-    pub fn vars(&self) -> PathBuf {
-        self.dir.join("vars.fd")
-    }
-
-    fn state(&self) -> PathBuf {
-        self.dir.join("state")
+    pub fn name(&self) -> String {
+        self.dir
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     }
 }
 
@@ -56,8 +50,9 @@ pub(super) fn start(
     prepare: Prepare,
 ) -> Result<Machine> {
     let name = name_of(run, image, spec.model, key)?;
-    let kept = provide(run, image, spec.model, &name, prepare)?;
-    match Machine::create(run, image, spec.clone(), Some(kept))?.resume() {
+    let kept = provide(run, image, &spec, &name, prepare)?;
+    let dir = kept.dir.clone();
+    match Machine::create(run, image, spec.clone(), Basis::Snapshot(kept))?.restore(&dir) {
         Ok(machine) => Ok(machine),
         // Not the snapshot's fault.
         Err(error) if matches!(error.kind(), ErrorKind::PortTaken | ErrorKind::NoSpace) => {
@@ -71,9 +66,9 @@ pub(super) fn start(
             run.transcript()
                 .note(&spec.name, format!("snapshot {name} is broken: {error}"));
             discard(run, &name)?;
-            let kept = provide(run, image, spec.model, &name, prepare)?;
-            Machine::create(run, image, spec, Some(kept))?
-                .resume()
+            let kept = provide(run, image, &spec, &name, prepare)?;
+            Machine::create(run, image, spec, Basis::Snapshot(kept))?
+                .restore(&dir)
                 .map_err(|e| {
                     let kind = match e.kind() {
                         kind @ (ErrorKind::PortTaken | ErrorKind::NoSpace) => kind,
@@ -121,7 +116,7 @@ fn name_of(run: &Run, image: &Image, model: Model, key: &str) -> Result<String> 
 fn provide(
     run: &Run,
     image: &Image,
-    model: Model,
+    spec: &Spec,
     name: &str,
     prepare: Prepare,
 ) -> Result<Snapshot> {
@@ -140,7 +135,7 @@ fn provide(
         drop(in_use);
         let _making = cache.lock(&lock_name)?;
         if !dir.join("complete").exists() {
-            make(run, image, model, name, &dir, prepare)
+            make(run, image, spec, name, &dir, prepare)
                 .map_err(|e| e.context("cannot make a snapshot"))?;
         }
     }
@@ -149,7 +144,7 @@ fn provide(
 fn make(
     run: &Run,
     image: &Image,
-    model: Model,
+    wanted: &Spec,
     name: &str,
     dir: &Path,
     prepare: Prepare,
@@ -157,8 +152,8 @@ fn make(
     let started = Instant::now();
     image::require_space(run.0.harness.cache().root(), SPACE_MIB)?;
     let spec = Spec {
-        model,
-        ready: Ready::Ssh,
+        model: wanted.model,
+        ready: wanted.ready,
         ..Spec::new(&format!("snapshot-{}", &name[..8]))
     };
     let machine_name = spec.name.clone();
@@ -192,96 +187,19 @@ fn discard(run: &Run, name: &str) -> Result<()> {
 impl Machine {
     /// Stops and writes everything into `into`; the machine is off afterwards.
     fn save(&self, into: &Path) -> Result<()> {
-        let vm = self.vm()?;
         self.shell("sync; journalctl --flush || true")?;
-        vm.qmp.ask("stop", json!({}))?;
-        mapped_ram(&vm.qmp)?;
-        let uri = format!("file:{}", into.join("state").display());
-        vm.qmp.ask("migrate", json!({ "uri": uri }))?;
-        let deadline = Instant::now() + MIGRATION;
-        loop {
-            let answer = vm.qmp.ask("query-migrate", json!({}))?;
-            match answer["status"].as_str() {
-                Some("completed") => break,
-                Some("failed" | "cancelled") => {
-                    return Err(Error::new(
-                        ErrorKind::Snapshot,
-                        format!(
-                            "QEMU could not write the state: {}",
-                            answer["error-desc"].as_str().unwrap_or("no description")
-                        ),
-                    ))
-                }
-                _ if Instant::now() > deadline => {
-                    return Err(Error::new(
-                        ErrorKind::Snapshot,
-                        "QEMU did not finish writing the state",
-                    ))
-                }
-                _ => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
-        vm.qmp.ask("quit", json!({}))?;
-        if vm.wait_end(Duration::from_secs(30)).is_none() {
-            return Err(Error::new(ErrorKind::Snapshot, "QEMU did not quit"));
-        }
-        *lock(&self.0.vm) = None;
-        let mut files = vec!["disk.qcow2"];
-        if self.0.spec.model.boot == Boot::Firmware {
-            files.push("vars.fd");
-        }
-        for file in files {
-            std::fs::rename(self.0.dir.join(file), into.join(file))
-                .map_err(|e| Error::io("keep", &self.0.dir.join(file), e))?;
-        }
-        Ok(())
+        self.write_state(into)?;
+        self.move_disk(into)
     }
 
     /// Comes up from its snapshot, as itself.
-    fn resume(self) -> Result<Self> {
+    fn restore(self, snapshot: &Path) -> Result<Self> {
         self.note("restore");
-        let Some(state) = self.0._snapshot.as_ref().map(Snapshot::state) else {
-            return Err(Error::new(
-                ErrorKind::Snapshot,
-                "there is no snapshot to restore",
-            ));
-        };
-        let vm = self.launch(true)?;
-        mapped_ram(&vm.qmp)?;
-        let uri = format!("file:{}", state.display());
-        let failed = |e: Error| vm.trouble().unwrap_or(e);
-        vm.qmp
-            .ask("migrate-incoming", json!({ "uri": uri }))
-            .map_err(failed)?;
-        let deadline = Instant::now() + MIGRATION;
-        loop {
-            let answer = vm.qmp.ask("query-status", json!({})).map_err(failed)?;
-            match answer["status"].as_str() {
-                Some("inmigrate") if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Some("paused" | "running") => break,
-                other => {
-                    return Err(Error::new(
-                        ErrorKind::Snapshot,
-                        format!("QEMU is `{}` after loading the state", other.unwrap_or("?")),
-                    ))
-                }
-            }
-        }
-        vm.qmp.ask("cont", json!({}))?;
+        self.load_state(snapshot)?;
         self.wait_for(&super::Wait::Agent, RESUME)?;
         self.identify()?;
         self.wait_ready(RESUME)?;
         self.note("up");
         Ok(self)
     }
-}
-
-fn mapped_ram(qmp: &crate::qemu::qmp::Qmp) -> Result<()> {
-    qmp.ask(
-        "migrate-set-capabilities",
-        json!({ "capabilities": [{ "capability": "mapped-ram", "state": true }] }),
-    )
-    .map(drop)
 }

@@ -4,17 +4,19 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::tools::Tools;
 
 /// What runs the guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Accelerator {
     Kvm,
     Tcg,
 }
 
 /// How a machine comes up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Boot {
     /// OVMF and systemd-boot: what boots next is what firmware and loader decide.
     Firmware,
@@ -25,7 +27,7 @@ pub enum Boot {
 }
 
 /// The machine that a guest sees. A snapshot fits one model only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Model {
     /// MiB.
     pub memory_mib: u32,
@@ -44,7 +46,7 @@ impl Default for Model {
 }
 
 /// A port of the guest reached on 127.0.0.1 of the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Forward {
     /// 0: any free one.
     pub host: u16,
@@ -69,15 +71,31 @@ pub(crate) struct Launch<'a> {
     pub forwards: &'a [Forward],
     /// Whether the guest reaches anything beyond the host's loopback forwards.
     pub outbound: bool,
-    /// The socket of its port on the machines' network, and its address there.
-    pub lan: Option<(PathBuf, String)>,
+    /// The socket of its port on the machines' network, if it is on one.
+    pub lan: Option<PathBuf>,
+    /// The address of the card for it, which is there in any case.
+    pub mac: &'a str,
+    /// Disks that were added while it ran and that the state to be restored has.
+    pub attached: &'a [Attached],
     /// Waits for a snapshot's state instead of booting.
     pub incoming: bool,
 }
 
+/// A read-only disk that was added to a running machine, and its place, which a state that is restored must meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attached {
+    pub serial: String,
+    pub file: PathBuf,
+    pub slot: u8,
+}
+
+/// The first PCI slot for disks that are added; those before it belong to the machine.
+pub(crate) const FIRST_FREE_SLOT: u8 = 0x10;
+
 /// The sockets of a machine, in its folder for sockets.
 pub(crate) const QMP: &str = "qmp";
 pub(crate) const AGENT: &str = "agent";
+pub(crate) const CONSOLE: &str = "console";
 pub(crate) const CABLE_NIC: &str = "nic";
 pub(crate) const CABLE_UPLINK: &str = "uplink";
 
@@ -135,6 +153,7 @@ pub(crate) fn arguments(launch: &Launch) -> Vec<OsString> {
     );
     network(&mut args, launch);
     control(&mut args, launch);
+    attached(&mut args, launch);
     // A panic is an event, not a reboot: the guest stands still until somebody looks.
     args.pair("-device", "pvpanic-pci");
     args.pair("-action", "panic=pause");
@@ -196,16 +215,11 @@ fn network(args: &mut Arguments, launch: &Launch) {
         format!("virtio-net-pci,id=nic-control,netdev=control,mac={CONTROL_MAC},romfile="),
     );
     // The second card is always there, so that one snapshot serves machines with and without a network.
-    let mac = match &launch.lan {
-        Some((socket, mac)) => {
-            args.pair("-netdev", stream("lan", socket));
-            mac
-        }
-        None => {
-            args.pair("-netdev", "hubport,id=lan,hubid=1");
-            NO_LAN_MAC
-        }
-    };
+    match &launch.lan {
+        Some(socket) => args.pair("-netdev", stream("lan", socket)),
+        None => args.pair("-netdev", "hubport,id=lan,hubid=1"),
+    }
+    let mac = launch.mac;
     args.pair(
         "-device",
         format!("virtio-net-pci,id=nic-lan,netdev=lan,mac={mac},romfile="),
@@ -223,13 +237,36 @@ fn control(args: &mut Arguments, launch: &Launch) {
         "-device",
         "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
     );
+    // Somebody may attach to it and type; the log goes on in any case.
     args.pair(
         "-chardev",
-        format!("file,id=console,path={},append=on", path(&launch.console)),
+        format!(
+            "socket,id=console,path={},server=on,wait=off,logfile={},logappend=on",
+            socket(CONSOLE),
+            path(&launch.console)
+        ),
     );
     args.pair("-serial", "chardev:console");
     args.pair("-pidfile", launch.pid_file.as_os_str());
     args.pair("-qmp", format!("unix:{},server=on,wait=off", socket(QMP)));
+}
+
+fn attached(args: &mut Arguments, launch: &Launch) {
+    for Attached { serial, file, slot } in launch.attached {
+        args.pair(
+            "-blockdev",
+            format!(
+                "driver=raw,node-name=attached-{serial},read-only=on,file.driver=file,file.filename={}",
+                path(file)
+            ),
+        );
+        args.pair(
+            "-device",
+            format!(
+                "virtio-blk-pci,id=device-{serial},drive=attached-{serial},serial={serial},addr={slot:#x}"
+            ),
+        );
+    }
 }
 
 struct Arguments(Vec<OsString>);
@@ -272,6 +309,8 @@ mod tests {
             forwards: &[Forward { host: 0, guest: 22 }],
             outbound: false,
             lan: None,
+            mac: NO_LAN_MAC,
+            attached: &[],
             incoming: false,
         };
         change(&mut launch);
@@ -315,10 +354,31 @@ mod tests {
             words
         };
         let alone = line(|_| ());
-        let networked =
-            line(|launch| launch.lan = Some(("/n/web".into(), "52:54:00:01:02:03".into())));
+        let networked = line(|launch| {
+            launch.lan = Some("/n/web".into());
+            launch.mac = "52:54:00:01:02:03";
+        });
         assert_eq!(devices(&alone), devices(&networked));
         assert!(networked.contains("mac=52:54:00:01:02:03"));
+    }
+
+    #[test]
+    fn the_console_can_be_typed_into_and_is_logged_all_the_same() {
+        assert!(line(|_| ()).contains(
+            "socket,id=console,path=/s/console,server=on,wait=off,logfile=/r/console,logappend=on"
+        ));
+    }
+
+    #[test]
+    fn disks_that_were_added_come_back_to_their_places() {
+        let disks = [Attached {
+            serial: "store".into(),
+            file: "/k/store.raw".into(),
+            slot: FIRST_FREE_SLOT,
+        }];
+        let line = line(|launch| launch.attached = Box::leak(Box::new(disks)));
+        assert!(line.contains("node-name=attached-store,read-only=on"));
+        assert!(line.contains("drive=attached-store,serial=store,addr=0x10"));
     }
 
     #[test]

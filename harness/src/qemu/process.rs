@@ -31,7 +31,7 @@ pub(crate) struct Vm {
 impl Vm {
     /// Starts QEMU; its own words are added to `log`.
     pub fn launch(launch: &Launch, log: &Path) -> Result<Self> {
-        for socket in [args::QMP, args::AGENT] {
+        for socket in [args::QMP, args::AGENT, args::CONSOLE] {
             // One of an earlier start; QEMU would not replace it.
             let _ = std::fs::remove_file(launch.sockets.join(socket));
         }

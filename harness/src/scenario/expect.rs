@@ -56,29 +56,41 @@ pub fn expect(names: &Names<'_>, table: Option<&ExpectTable>) -> Result<Expect> 
 
 fn of_units(table: &UnitsTable) -> std::result::Result<Units, String> {
     let lists = [
-        &table.restarted,
-        &table.reloaded,
-        &table.started,
-        &table.stopped,
-        &table.untouched,
+        ("restarted", &table.restarted),
+        ("reloaded", &table.reloaded),
+        ("started", &table.started),
+        ("stopped", &table.stopped),
+        ("untouched", &table.untouched),
     ];
     let mut seen = Vec::new();
-    for unit in lists.into_iter().flatten() {
-        if seen.contains(&unit) {
+    for (fate, units) in &lists {
+        let Some(units) = units else {
+            continue;
+        };
+        if units.is_empty() {
             return Err(format!(
-                "the unit `{unit}` is named twice, and only one thing becomes of it"
+                "`{fate} = []` asks nothing; units that nothing happens to stand in `untouched`"
             ));
         }
-        seen.push(unit);
+        for unit in units {
+            if seen.contains(&unit) {
+                return Err(format!(
+                    "the unit `{unit}` is named twice, and only one thing becomes of it"
+                ));
+            }
+            seen.push(unit);
+        }
     }
     if seen.is_empty() {
         return Err("names no unit".to_owned());
     }
+    let [restarted, reloaded, started, stopped, untouched] =
+        lists.map(|(_, units)| units.clone().unwrap_or_default());
     Ok(Units {
-        restarted: table.restarted.clone(),
-        reloaded: table.reloaded.clone(),
-        started: table.started.clone(),
-        stopped: table.stopped.clone(),
-        untouched: table.untouched.clone(),
+        restarted,
+        reloaded,
+        started,
+        stopped,
+        untouched,
     })
 }

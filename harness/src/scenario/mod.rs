@@ -10,6 +10,7 @@ mod model;
 mod names;
 mod nearest;
 mod placeholder;
+mod play;
 mod points;
 mod read;
 mod reference;
@@ -27,6 +28,10 @@ mod words;
 pub use fault::ReadError;
 pub use model::*;
 pub use placeholder::{fill, placeholders};
+pub use play::{
+    play, Closure, Closures, Controller, Failure, FaultTimes, Ground, Installation, Nix, Observer,
+    Outcome, PlayOptions, Silent, StepOutcome, StepResult, Verdict,
+};
 pub use read::{read, Scenario};
 pub use reference::reference;
 pub use resolve::{resolve, Known};

@@ -157,25 +157,20 @@ pub struct ExpectTable {
 
 /// # What became of units
 ///
-/// The table `expect.units.MACHINE`, each key a list of units.
+/// The table `expect.units.MACHINE`, each key a list of units. Units that are not named are not looked at.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UnitsTable {
     /// Were active, are active, and were started anew.
-    #[serde(default)]
-    pub restarted: Vec<String>,
+    pub restarted: Option<Vec<String>>,
     /// Were told to read their configuration again, and were not started anew.
-    #[serde(default)]
-    pub reloaded: Vec<String>,
+    pub reloaded: Option<Vec<String>>,
     /// Were not active and are now.
-    #[serde(default)]
-    pub started: Vec<String>,
+    pub started: Option<Vec<String>>,
     /// Were active and are no longer.
-    #[serde(default)]
-    pub stopped: Vec<String>,
+    pub stopped: Option<Vec<String>>,
     /// None of the above.
-    #[serde(default)]
-    pub untouched: Vec<String>,
+    pub untouched: Option<Vec<String>>,
 }
 
 /// # While a command runs

@@ -62,6 +62,7 @@ in
         };
       };
     }) { };
+    extraOptions = opt types.lines "";
     channel.enable = opt types.bool true;
     gc.automatic = opt types.bool false;
     gc.dates = mkOption {
@@ -86,7 +87,8 @@ in
           # Debian's nix has no sandbox shell, and root builds there without build users.
           { build-users-group = ""; } // cfg.settings // { sandbox = false; }
         )
-      );
+      )
+      + cfg.extraOptions;
     systemd.services.nix-daemon = {
       description = "Nix daemon";
       requires = [ "nix-daemon.socket" ];

@@ -51,4 +51,4 @@ let
     ++ located;
   };
 in
-evaluated // { inherit (evaluated.config._module.args) pkgs; }
+evaluated // { inherit (evaluated._module.args) pkgs; }

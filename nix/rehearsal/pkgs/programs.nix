@@ -14,6 +14,14 @@ let
         inherit passthru;
         meta.mainProgram = baseNameOf (lib.head (lib.splitString " " files));
       };
+  kernel =
+    name:
+    build name ''
+      mkdir -p $out/lib
+      ln -s /vmlinuz $out/bzImage
+      ln -s /initrd.img $out/initrd
+      ln -s /usr/lib/modules $out/lib/modules
+    '' { };
   plain = lib.mapAttrs (name: files: thin name files { });
 in
 plain {
@@ -27,6 +35,8 @@ plain {
   git = "bin/git";
   gnused = "bin/sed";
   htop = "bin/htop";
+  jq = "bin/jq";
+  nftables = "sbin/nft";
   nix = "bin/nix bin/nix-build bin/nix-collect-garbage bin/nix-copy-closure bin/nix-daemon bin/nix-env bin/nix-instantiate bin/nix-shell bin/nix-store";
   nodejs = "bin/node";
   openssh = "bin/ssh bin/ssh-keygen bin/scp bin/sftp sbin/sshd";
@@ -56,10 +66,7 @@ plain {
   '' { meta.mainProgram = "deploy"; };
 
   # The guest's Debian kernel. Which one that is, is decided by the guest: /vmlinuz and /initrd.img are Debian's links.
-  linuxPackages.kernel = build "linux-debian" ''
-    mkdir -p $out/lib
-    ln -s /vmlinuz $out/bzImage
-    ln -s /initrd.img $out/initrd
-    ln -s /usr/lib/modules $out/lib/modules
-  '' { };
+  linuxPackages.kernel = kernel "linux-debian";
+  # The guest has one kernel, so that this is the same file under another store path.
+  linuxPackages_latest.kernel = kernel "linux-debian-latest";
 }

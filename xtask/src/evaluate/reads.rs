@@ -11,10 +11,11 @@ use syntax::{Reference, Use};
 
 /// Slipway's own tree: files of `mkFleet` whose outputs no host's configuration reads. A host that is to have something
 /// of them needs the line here to go.
-const OWN_OUTPUTS: [&str; 4] = [
+const OWN_OUTPUTS: [&str; 5] = [
     "nix/checks.nix",
     "nix/deploy.nix",
     "nix/packages.nix",
+    "nix/scenarios.nix",
     "nix/shell.nix",
 ];
 

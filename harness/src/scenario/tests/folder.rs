@@ -32,12 +32,17 @@ fn every_scenario_reads_and_resolves() {
         let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let known = Known::in_folder(&tests(), &name, &hosts).unwrap();
-        match read(&text, &format!("tests/scenarios/{name}.toml")).and_then(|scenario| resolve(&scenario, &known)) {
+        match read(&text, &format!("tests/scenarios/{name}.toml"))
+            .and_then(|scenario| resolve(&scenario, &known))
+        {
             Err(error) => wrong.push(error.to_string()),
             Ok(made) => {
                 for play in made {
                     if let Some(other) = plays.insert(play.name.clone(), play.file.clone()) {
-                        wrong.push(format!("{} and {other} both make the play {}", play.file, play.name));
+                        wrong.push(format!(
+                            "{} and {other} both make the play {}",
+                            play.file, play.name
+                        ));
                     }
                 }
             }
