@@ -74,7 +74,9 @@ async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
         report::say(&format!("note: hosts are the folders in hosts/: {why}"));
     }
     let text = if args.list {
-        list::table(&choices, |_| "rehearsal, nixos".to_owned()).text()
+        list::text(&choices, |_| {
+            vec!["rehearsal".to_owned(), "nixos".to_owned()]
+        })
     } else {
         list::checked(&choices)
     };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use harness::scenario::{self, PlayOptions};
-use harness::{Harness, Progress};
+use harness::{Harness, Image, Progress, Speed};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::budget::{self, Budget};
 use super::generations::{self, Generations};
@@ -29,7 +30,7 @@ pub(super) async fn play(
     options: &Options,
 ) -> Result<Plays> {
     let provisions = Provisions::provide(global).await?;
-    let channel = pool::channel();
+    let mut channel = pool::channel();
     let tell = channel.0.clone();
     let harness_options = HarnessOptions {
         accelerator: match options.accel {
@@ -48,12 +49,7 @@ pub(super) async fn play(
     let harness = provisions.harness(&fleet.cache.machines(), harness_options)?;
     let wanted = generations::wanted(choices);
     let generations = Generations::provide(fleet, &wanted, options.live).await?;
-    let image = {
-        let (harness, provisions) = (harness.clone(), provisions.clone());
-        report::say("image: looking for the guests' image; the first time it is built, which takes a minute");
-        tokio::task::spawn_blocking(move || provisions.image(&harness))
-    };
-    let (image, speed) = image.await.context("the image's thread ended")??;
+    let (image, speed) = image(&harness, provisions.clone(), &mut channel.1).await?;
     let shared = Shared::new(fleet, &provisions, image, generations, inventory)?;
 
     let jobs = jobs(choices, options.repeat);
@@ -69,6 +65,26 @@ pub(super) async fn play(
         jobs: budget.jobs,
         scenarios: group(choices, played),
     })
+}
+
+/// The image and its speed; what is told meanwhile is said.
+async fn image(
+    harness: &Harness,
+    provisions: Provisions,
+    heard: &mut UnboundedReceiver<News>,
+) -> Result<(Image, Speed)> {
+    let harness = harness.clone();
+    let mut making = tokio::task::spawn_blocking(move || provisions.image(&harness));
+    loop {
+        tokio::select! {
+            made = &mut making => return made.context("the image's thread ended")?,
+            Some(news) = heard.recv() => {
+                if let News::Said(line) = news {
+                    report::say(&line);
+                }
+            }
+        }
+    }
 }
 
 /// Every play in each round, round by round: a fault that comes now and then is seen early.
