@@ -245,6 +245,20 @@ impl Command {
         })
     }
 
+    /// Becomes the process: terminal, signals and exit code are its own from then on. Comes back with why it could not.
+    pub fn become_it(self) -> anyhow::Error {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        let error = command.exec();
+        anyhow::Error::new(error).context(format!("cannot start {}", self.program.display()))
+    }
+
     fn start(&self, out: Stdio) -> Result<(tokio::process::Child, Group)> {
         let mut command = tokio::process::Command::new(&self.program);
         command
