@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::ground::{Closures, Ground, Nix};
 use crate::cache;
@@ -42,7 +42,6 @@ pub(super) struct Started {
     out: PathBuf,
     err: PathBuf,
     code: PathBuf,
-    began: Instant,
 }
 
 impl Desk {
@@ -136,7 +135,6 @@ impl Desk {
             out,
             err,
             code,
-            began: Instant::now(),
         })
     }
 
@@ -220,10 +218,6 @@ impl Started {
 
     pub fn stderr(&self) -> String {
         read_lossy(&self.err)
-    }
-
-    pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
     }
 }
 

@@ -16,16 +16,17 @@ const KEPT: usize = 5000;
 
 /// The failure of a step.
 pub(super) fn of_step(stage: &Stage, step: &Step, trouble: Trouble) -> Failure {
-    let (about, expected, found, next_step) = match trouble {
+    let (about, expected, found, kind, next_step) = match trouble {
         Trouble::Failed {
             machine,
             expected,
             found,
-        } => (machine, expected, found, None),
+        } => (machine, expected, found, None, None),
         Trouble::Broken(error) => (
             None,
             "the harness to be able to do it".to_owned(),
             error.to_string(),
+            Some(error.kind()),
             error.next_step().map(str::to_owned),
         ),
     };
@@ -47,6 +48,7 @@ pub(super) fn of_step(stage: &Stage, step: &Step, trouble: Trouble) -> Failure {
         machine,
         journal,
         console,
+        error: kind,
         next_step,
         kept: Vec::new(),
     }
@@ -63,6 +65,7 @@ pub(super) fn of_set_up(play: &Play, error: &Error) -> Failure {
         machine: None,
         journal: Vec::new(),
         console: Vec::new(),
+        error: Some(error.kind()),
         next_step: error.next_step().map(str::to_owned),
         kept: Vec::new(),
     }
@@ -70,13 +73,11 @@ pub(super) fn of_set_up(play: &Play, error: &Error) -> Failure {
 
 /// A play that ended otherwise than it should, without a step that says so.
 pub(super) fn of_end(play: &Play, why: String) -> Failure {
+    let error = Error::new(crate::ErrorKind::State, why);
     Failure {
         expected: "a failure where the control says".to_owned(),
-        found: why,
-        ..of_set_up(
-            play,
-            &Error::new(crate::ErrorKind::State, "the control did not fail"),
-        )
+        error: None,
+        ..of_set_up(play, &error)
     }
 }
 
