@@ -1,6 +1,5 @@
 # What `first` and `second` have in common: services of which each asks for something else when it changes.
-generation:
-{
+generation: {
   environment.etc.slipway-generation.text = "${generation}\n";
 
   systemd.services =
