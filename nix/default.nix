@@ -79,7 +79,7 @@ let
         apps
         ;
       # What each scenario's machines run, by scenario, host and generation.
-      inherit (scenarios) scenarioGenerations;
+      inherit (scenarios) scenarioGenerations hostGenerations;
       checks = eachSystem (
         system: pkgs:
         import ./checks.nix {

@@ -143,5 +143,7 @@ rec {
     name: scenario:
     builtins.addErrorContext "while reading tests/scenarios/${name}.toml" (generationsOf name scenario)
   ) scenarios;
+  # Every shared generation of every host, for whoever starts a host without a scenario.
+  hostGenerations = shared;
   inherit moduleOf;
 }

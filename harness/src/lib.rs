@@ -26,7 +26,7 @@ pub use accel::Wanted;
 pub use error::{Error, ErrorKind, Result};
 pub use gc::Collected;
 pub use harness::{BootSlot, Harness, Options, Speed};
-pub use image::{GuestFile, Image, Recipe};
+pub use image::{kernel_options, GuestFile, Image, Recipe};
 pub use lan::Lan;
 pub use machine::{
     Cable, Exec, Kept, KeptAs, Machine, Nic, Origin, Prepare, Ready, Running, Spec, Wait,

@@ -20,6 +20,9 @@ pub(crate) struct Command {
     program: PathBuf,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    /// Whether our own environment stays out of it.
+    clean_env: bool,
+    dir: Option<PathBuf>,
     stdin: Option<PathBuf>,
     /// SIGTERM for programs that clean up after themselves, SIGKILL for the others.
     gentle: bool,
@@ -69,6 +72,8 @@ impl Command {
             program: program.as_ref().to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            clean_env: false,
+            dir: None,
             stdin: None,
             gentle: false,
         }
@@ -88,6 +93,17 @@ impl Command {
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env
             .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Only what `env` says is in its environment; a PATH must be, for the guard too.
+    pub fn clean_env(mut self) -> Self {
+        self.clean_env = true;
+        self
+    }
+
+    pub fn in_dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.dir = Some(dir.as_ref().to_owned());
         self
     }
 
@@ -117,6 +133,11 @@ impl Command {
         self.spawn(out, err)
     }
 
+    /// Starts it with stdout and stderr going to a file each.
+    pub fn start_into(self, out: File, err: File) -> Result<Guarded> {
+        self.spawn(out.into(), err.into())
+    }
+
     /// Starts it with nobody listening.
     pub fn start_quiet(self) -> Result<Guarded> {
         self.spawn(Stdio::null(), Stdio::null())
@@ -124,9 +145,20 @@ impl Command {
 
     /// Runs to the end, captured. Errs if it cannot be started or takes longer than `within` (host time).
     pub fn capture(self, within: Duration) -> Result<Output> {
+        self.run(Stdio::piped(), within)
+    }
+
+    /// Like `success`, with stdout going to a file.
+    pub fn success_into(self, out: &File, within: Duration) -> Result<()> {
+        let name = self.name();
+        let out = out.try_clone().map_err(|e| self.cannot_start(e))?;
+        checked(&name, self.run(out.into(), within)?).map(drop)
+    }
+
+    fn run(self, out: Stdio, within: Duration) -> Result<Output> {
         let started = Instant::now();
         let name = self.name();
-        let mut guarded = self.spawn(Stdio::piped(), Stdio::piped())?;
+        let mut guarded = self.spawn(out, Stdio::piped())?;
         let (done, finished) = mpsc::channel();
         let stdout = guarded.child.stdout.take();
         let stderr = guarded.child.stderr.take();
@@ -160,18 +192,7 @@ impl Command {
     /// Like `capture`, and an exit code other than 0 is an error with the last lines of stderr.
     pub fn success(self, within: Duration) -> Result<Output> {
         let name = self.name();
-        let output = self.capture(within)?;
-        if output.success() {
-            return Ok(output);
-        }
-        Err(Error::new(
-            ErrorKind::Command,
-            format!(
-                "`{name}` exited {}:\n{}",
-                output.code,
-                output.last_lines(20)
-            ),
-        ))
+        checked(&name, self.capture(within)?)
     }
 
     fn spawn(&self, out: Stdio, err: Stdio) -> Result<Guarded> {
@@ -179,6 +200,12 @@ impl Command {
             return Err(self.cannot_start(std::io::ErrorKind::NotFound.into()));
         }
         let mut command = std::process::Command::new("/bin/sh");
+        if self.clean_env {
+            command.env_clear();
+        }
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
         command
             .args(["-c", GUARD, "guard"])
             .arg(if self.gentle { "TERM" } else { "KILL" })
@@ -208,6 +235,20 @@ impl Command {
             format!("cannot start {}: {error}", self.program.display()),
         )
     }
+}
+
+fn checked(name: &str, output: Output) -> Result<Output> {
+    if output.success() {
+        return Ok(output);
+    }
+    Err(Error::new(
+        ErrorKind::Command,
+        format!(
+            "`{name}` exited {}:\n{}",
+            output.code,
+            output.last_lines(20)
+        ),
+    ))
 }
 
 /// A program that runs; it ends when this is dropped, or when this process ends.

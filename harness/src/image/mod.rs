@@ -17,7 +17,7 @@ use crate::tools::Tools;
 
 pub use recipe::{GuestFile, Recipe};
 
-pub(crate) use guest::kernel_options;
+pub use guest::kernel_options;
 
 /// Free space that building needs beside the finished image, in MiB: packages, the root as tar, the sparse disk.
 const SPACE_MIB: u64 = 2560;

@@ -297,6 +297,11 @@ impl Machine {
         self.vm()?.qmp.ask(command, arguments)
     }
 
+    /// The machine's folder on this host; goes with it.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.0.dir
+    }
+
     fn vm(&self) -> Result<Arc<Vm>> {
         lock(&self.0.vm).clone().ok_or_else(|| {
             Error::new(ErrorKind::State, format!("{} is off", self.name())).try_next("power it on")

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::{Basis, Machine, Model, Origin, Prepare, Ready, Spec};
+use super::{Basis, Machine, Model, Origin, Prepare, Spec};
 use crate::cache::{self, Lock, Shelf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{self, Image};
@@ -50,7 +50,7 @@ pub(super) fn start(
     prepare: Prepare,
 ) -> Result<Machine> {
     let name = name_of(run, image, spec.model, key)?;
-    let kept = provide(run, image, spec.model, &name, prepare)?;
+    let kept = provide(run, image, &spec, &name, prepare)?;
     let dir = kept.dir.clone();
     match Machine::create(run, image, spec.clone(), Basis::Snapshot(kept))?.restore(&dir) {
         Ok(machine) => Ok(machine),
@@ -66,7 +66,7 @@ pub(super) fn start(
             run.transcript()
                 .note(&spec.name, format!("snapshot {name} is broken: {error}"));
             discard(run, &name)?;
-            let kept = provide(run, image, spec.model, &name, prepare)?;
+            let kept = provide(run, image, &spec, &name, prepare)?;
             Machine::create(run, image, spec, Basis::Snapshot(kept))?
                 .restore(&dir)
                 .map_err(|e| {
@@ -116,7 +116,7 @@ fn name_of(run: &Run, image: &Image, model: Model, key: &str) -> Result<String> 
 fn provide(
     run: &Run,
     image: &Image,
-    model: Model,
+    spec: &Spec,
     name: &str,
     prepare: Prepare,
 ) -> Result<Snapshot> {
@@ -135,7 +135,7 @@ fn provide(
         drop(in_use);
         let _making = cache.lock(&lock_name)?;
         if !dir.join("complete").exists() {
-            make(run, image, model, name, &dir, prepare)
+            make(run, image, spec, name, &dir, prepare)
                 .map_err(|e| e.context("cannot make a snapshot"))?;
         }
     }
@@ -144,7 +144,7 @@ fn provide(
 fn make(
     run: &Run,
     image: &Image,
-    model: Model,
+    wanted: &Spec,
     name: &str,
     dir: &Path,
     prepare: Prepare,
@@ -152,8 +152,8 @@ fn make(
     let started = Instant::now();
     image::require_space(run.0.harness.cache().root(), SPACE_MIB)?;
     let spec = Spec {
-        model,
-        ready: Ready::Ssh,
+        model: wanted.model,
+        ready: wanted.ready,
         ..Spec::new(&format!("snapshot-{}", &name[..8]))
     };
     let machine_name = spec.name.clone();

@@ -10,8 +10,8 @@ mod resolve;
 pub use model::*;
 pub use placeholder::{fill, placeholders};
 pub use play::{
-    play, Closure, Closures, Controller, Failure, FaultTimes, Ground, Nix, Observer, Outcome,
-    PlayOptions, Silent, StepOutcome, StepResult, Verdict,
+    play, Closure, Closures, Controller, Failure, FaultTimes, Ground, Installation, Nix, Observer,
+    Outcome, PlayOptions, Silent, StepOutcome, StepResult, Verdict,
 };
 pub use read::{read, ReadError, Scenario};
 pub use resolve::{resolve, Known};

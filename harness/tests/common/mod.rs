@@ -1,6 +1,6 @@
 //! What the tests with real guests share: the tools, one cache, one image; and a skip that is said aloud.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use harness::{Harness, Image, Options, Origin, Progress, Recipe, Run, Spec, Tools, Wanted};
 
@@ -44,14 +44,40 @@ pub fn recipe() -> Recipe {
 pub struct Place {
     pub image: Image,
     pub run: Run,
-    // Holds the folder of the logs.
-    _logs: tempfile::TempDir,
+    // Dropped last: the machines write there.
+    _logs: Logs,
+}
+
+/// The folder of a test's logs, below `target/tmp`. It stays when the test fails, for that is where the failure's
+/// message sends its reader.
+pub struct Logs(PathBuf);
+
+impl Logs {
+    pub fn create(name: &str) -> Self {
+        let folder = format!("logs-{name}-{}", std::process::id());
+        Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the logs of the machines are in {}", self.0.display());
+        } else {
+            // Whatever cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
 }
 
 pub fn place(name: &str) -> Option<Place> {
     let harness = harness()?;
     let image = ok(harness.image(&recipe()));
-    let logs = tempfile::tempdir().unwrap();
+    let logs = Logs::create(name);
     let run = ok(harness.run(name, logs.path()));
     Some(Place {
         image,

@@ -45,6 +45,10 @@ if [ -e "/boot/initrd.img-$kernel" ]; then
   printf 'title Debian, its own initramfs\nlinux /debian/linux\ninitrd /debian/initrd-debian\noptions %s\n' "$options" \
     >"$esp/loader/entries/debian-initramfs.conf"
 fi
+# Debian's links to its kernel: what writes boot entries of its own takes these files.
+cp "$esp/debian/linux" "$esp/debian/initrd" /usr/lib/harness/
+ln -sf usr/lib/harness/linux /vmlinuz
+ln -sf usr/lib/harness/initrd /initrd.img
 find /boot -mindepth 1 -delete
 cp -r "$esp/." /boot/
 rm -rf "$ramfs" "$esp"
@@ -57,18 +61,25 @@ printf '127.0.0.1 localhost\n' >/etc/hosts
 # The first boot of a machine without an id presets every unit, which takes seconds; each machine gets its own later.
 printf '00000000000000000000000000000001\n' >/etc/machine-id
 rm -f /etc/ssh/ssh_host_*
-ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
-rm -f /etc/ssh/ssh_host_ed25519_key.pub
+# Each machine gets an ed25519 key of its own later, and the host's ssh takes no other. An sshd_config without a HostKey
+# would have the other two made at the first boot, which takes long under TCG.
+ssh-keygen -q -A
+rm -f /etc/ssh/ssh_host_*_key.pub
 mkdir -p /var/log/journal /etc/harness
 
+# All below /usr/lib: a guest's configuration may own /etc/systemd/system as a whole, and what is enabled or masked
+# there would be gone with the first one.
+units=/usr/lib/systemd/system
 for unit in $(cat /usr/lib/harness/masked-units); do
-  ln -sf /dev/null "/etc/systemd/system/$unit"
+  ln -sf /dev/null "$units/$unit"
 done
 # It looks for a VM socket, finds none, loads four modules for that and complains at every boot.
-mkdir -p /etc/systemd/system-generators
-ln -sf /dev/null /etc/systemd/system-generators/systemd-ssh-generator
-systemctl set-default multi-user.target
-systemctl enable ssh.service harness-network.service boot.mount
+rm -f /usr/lib/systemd/system-generators/systemd-ssh-generator
+ln -sf multi-user.target "$units/default.target"
+mkdir -p "$units/multi-user.target.wants" "$units/sysinit.target.wants"
+ln -s ../boot.mount "$units/multi-user.target.wants/"
+ln -s ../harness-network.service "$units/sysinit.target.wants/"
+systemctl enable ssh.service
 for unit in $1; do systemctl disable "$unit"; done
 for unit in $2; do systemctl enable "$unit"; done
 

@@ -2,6 +2,7 @@
 //! stands on is handed in as its `Ground`.
 
 mod ground;
+mod install;
 mod outcome;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::harness::Harness;
 
 pub use ground::{Closure, Closures, Controller, Ground, Nix};
+pub use install::Installation;
 pub use outcome::{Failure, FaultTimes, Outcome, StepOutcome, StepResult, Verdict};
 
 /// How a play is played.
@@ -61,6 +63,7 @@ pub fn play(
             machine: None,
             journal: Vec::new(),
             console: Vec::new(),
+            error: Some(error.kind()),
             next_step: None,
             kept: None,
         }),

@@ -164,7 +164,12 @@ fn this_repository_is_told() {
     let reads = of_fleet(tree, "hosts", &hosts).unwrap();
     assert!(reads.shared.contains("modules/common/ssh.nix"));
     assert!(reads.shared.contains("hosts/site.nix"));
-    for unread in ["README.md", "xtask/src/main.rs", "nix/checks.nix", "nix/scenarios.nix"] {
+    for unread in [
+        "README.md",
+        "xtask/src/main.rs",
+        "nix/checks.nix",
+        "nix/scenarios.nix",
+    ] {
         assert!(!reads.shared.contains(unread), "{unread}");
     }
     // What only a scenario's machines have makes no host's evaluation stale.
