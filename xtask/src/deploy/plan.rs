@@ -1,9 +1,10 @@
 //! What a deployment would do, host by host. Pure: from the ref's meaning, what is wanted and what is known of each host
 //! to the plan, which is also its JSON (docs/json/plan.schema.json).
 
+use guard::answer::HostState;
 use serde::{Deserialize, Serialize};
 
-use super::live::{Live, State};
+use super::live::{self, Live};
 use super::units::UnitPlan;
 use crate::diff::closure::{BootPart, ClosureDiff};
 use crate::fleet::host::HostName;
@@ -64,7 +65,9 @@ pub enum Action {
     Boot,
     /// Live only: a reboot, or the end of the lease, returns.
     #[serde(rename_all = "camelCase")]
-    Test { lease_seconds: u64 },
+    Test {
+        lease_seconds: u64,
+    },
     /// The ref asks for no deployment.
     Build,
 }
@@ -102,7 +105,9 @@ pub enum Reboot {
     Unknown,
     NotDue,
     /// After the deployment, and why.
-    Due { why: Vec<String> },
+    Due {
+        why: Vec<String>,
+    },
 }
 
 /// When a host boots into its new closure instead of switching to it.
@@ -175,7 +180,7 @@ impl Change {
 impl Before {
     fn running(&self) -> Option<&StorePath> {
         match self {
-            Self::Live(live) => Some(&live.running),
+            Self::Live(live) => live.running.as_ref(),
             Self::Assumed(path) => Some(path),
             Self::New | Self::Unreachable(_) => None,
         }
@@ -218,7 +223,7 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
                 Action::Boot => &live.boot_default,
                 _ => &live.running,
             };
-            (Some(back.clone()), live.free_store, None)
+            (back.clone(), live.free_bytes.map(|free| free.store), None)
         }
         Before::Assumed(path) => (Some(path.clone()), None, None),
         Before::New => (None, None, None),
@@ -253,11 +258,12 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
         Before::New | Before::Unreachable(_) => false,
     };
     let runs = known.before.running() == Some(&known.new);
+    let is_new = |path: &Option<StorePath>| path.as_ref() == Some(&known.new);
     let boots = match &known.before {
-        Before::Live(live) => live.boot_default == known.new && live.profile == known.new,
+        Before::Live(live) => is_new(&live.boot_default) && is_new(&live.profile),
         _ => runs,
     };
-    let idle = settled(|live| live.state == State::Idle, true);
+    let idle = settled(|live| live.state == HostState::Idle, true);
     match &wish.meaning {
         Meaning::Build => Action::Build,
         Meaning::Test { .. } if runs => Action::Unchanged,
@@ -294,17 +300,17 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
 /// What the host's own state means for the action.
 fn of_live(live: &Live, action: &Action, send: Option<u64>) -> Vec<String> {
     let mut notes = Vec::new();
-    if live.state != State::Idle {
-        notes.push(live.state.words());
+    if live.state != HostState::Idle {
+        notes.push(live::words(&live.state));
     }
     if !live.failed_units.is_empty() {
         notes.push(format!("failed already: {}", live.failed_units.join(", ")));
     }
-    if live.running != live.boot_default && live.state == State::Idle {
+    if live.running != live.boot_default && live.state == HostState::Idle {
         notes.push("boots something else than it runs".to_owned());
     }
-    if let (true, Some(free), Some(send)) = (action.deploys(), live.free_store, send) {
-        if free < send {
+    if let (true, Some(free), Some(send)) = (action.deploys(), live.free_bytes, send) {
+        if free.store < send {
             notes.push("not enough space on its store".to_owned());
         }
     }
@@ -324,7 +330,10 @@ fn reboot(action: &Action, known: &Known) -> Reboot {
     }
     let waits = match &known.before {
         // Unchanged since it waits for its boot.
-        Before::Live(live) => live.boot_default == known.new && live.running != known.new,
+        Before::Live(live) => {
+            live.boot_default.as_ref() == Some(&known.new)
+                && live.running.as_ref() != Some(&known.new)
+        }
         _ => false,
     };
     match known.boot_parts.as_deref() {

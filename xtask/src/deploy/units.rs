@@ -40,10 +40,6 @@ impl UnitPlan {
         plan
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.lists().iter().all(|(_, units)| units.is_empty())
-    }
-
     /// Each list with the verb of its units.
     pub fn lists(&self) -> [(&'static str, &[String]); 5] {
         [
@@ -241,7 +237,8 @@ fn compare(old: &Unit, new: &Unit) -> Change {
         );
         let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         for key in keys {
-            let values = |of: &BTreeMap<String, Vec<String>>| of.get(key).cloned().unwrap_or_default();
+            let values =
+                |of: &BTreeMap<String, Vec<String>>| of.get(key).cloned().unwrap_or_default();
             if values(before) == values(after) {
                 continue;
             }
@@ -288,13 +285,33 @@ mod tests {
     fn a_changed_service_is_restarted_reloaded_or_kept() {
         for (old, new, wanted) in [
             ("[Service]\nExecStart=a", "[Service]\nExecStart=a", ""),
-            ("[Service]\nExecStart=a", "# why\n[Service]\n\nExecStart = a", ""),
-            ("[Service]\nExecStart=a", "[Service]\nExecStart=b", "restart x.service"),
+            (
+                "[Service]\nExecStart=a",
+                "# why\n[Service]\n\nExecStart = a",
+                "",
+            ),
+            (
+                "[Service]\nExecStart=a",
+                "[Service]\nExecStart=b",
+                "restart x.service",
+            ),
             ("[Unit]\nDescription=a", "[Unit]\nDescription=b", ""),
             ("[Install]\nWantedBy=a", "[Install]\nWantedBy=b", ""),
-            ("[Unit]\nX-Reload-Triggers=a", "[Unit]\nX-Reload-Triggers=b", "reload x.service"),
-            ("[Unit]\nX-Restart-Triggers=a", "[Unit]\nX-Restart-Triggers=b", "restart x.service"),
-            ("[Service]\nExecReload=a", "[Service]\nExecReload=b", "reload x.service"),
+            (
+                "[Unit]\nX-Reload-Triggers=a",
+                "[Unit]\nX-Reload-Triggers=b",
+                "reload x.service",
+            ),
+            (
+                "[Unit]\nX-Restart-Triggers=a",
+                "[Unit]\nX-Restart-Triggers=b",
+                "restart x.service",
+            ),
+            (
+                "[Service]\nExecReload=a",
+                "[Service]\nExecReload=b",
+                "reload x.service",
+            ),
             ("[Service]\nExecReload=a", "[Service]", ""),
             (
                 "[Service]\nExecStart=a",
@@ -311,10 +328,18 @@ mod tests {
                 "[Service]\nExecStart=b\n[Unit]\nRefuseManualStop=yes",
                 "keep x.service",
             ),
-            ("[Service]\nExecStart=a\\\nb", "[Service]\nExecStart=a b", ""),
+            (
+                "[Service]\nExecStart=a\\\nb",
+                "[Service]\nExecStart=a b",
+                "",
+            ),
             ("[Service]\nA=1\nA=\nA=2", "[Service]\nA=2", ""),
         ] {
-            assert_eq!(told(&one("x.service", old, new)), wanted, "{old:?} → {new:?}");
+            assert_eq!(
+                told(&one("x.service", old, new)),
+                wanted,
+                "{old:?} → {new:?}"
+            );
         }
     }
 
@@ -342,7 +367,11 @@ mod tests {
         let text = "[Service]\nExecStart=a";
         let old = units(&[
             ("gone.service", "gone.service", text),
-            ("left.service", "left.service", "[Unit]\nX-StopOnRemoval=false"),
+            (
+                "left.service",
+                "left.service",
+                "[Unit]\nX-StopOnRemoval=false",
+            ),
             ("masked.service", "masked.service", text),
             ("known.service", "known.service", text),
         ]);
@@ -358,7 +387,7 @@ mod tests {
             told(&UnitPlan::between(&old, &new)),
             "start known.service, start new.service, stop gone.service, stop masked.service"
         );
-        assert!(UnitPlan::between(&old, &old).is_empty());
+        assert_eq!(UnitPlan::between(&old, &old), UnitPlan::default());
     }
 
     #[test]

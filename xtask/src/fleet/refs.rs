@@ -65,7 +65,8 @@ fn candidates(hosts: &[Known], wanted: &str) -> String {
         .map(|host| host.name.as_str())
         .collect();
     if names.is_empty() {
-        return "homelab.deploy.enable = true on a host: none of this fleet is deployable".to_owned();
+        return "homelab.deploy.enable = true on a host: none of this fleet is deployable"
+            .to_owned();
     }
     let mut sorted = nearest(wanted, &names);
     let others = names.iter().filter(|name| !sorted.contains(name));
@@ -101,7 +102,10 @@ fn trailers<'a>(message: &'a str, key: &str) -> Vec<&'a str> {
         return Vec::new();
     };
     let token = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let pairs: Vec<(&str, &str)> = last
         .lines()
@@ -210,7 +214,10 @@ mod tests {
             assert!(!boot(no), "{no}");
         }
         let failure = read("main", "x\n\nDeploy: reboot").unwrap_err();
-        assert!(failure.to_string().contains("`Deploy: reboot`"), "{failure}");
+        assert!(
+            failure.to_string().contains("`Deploy: reboot`"),
+            "{failure}"
+        );
     }
 
     #[test]

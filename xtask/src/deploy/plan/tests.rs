@@ -1,3 +1,5 @@
+use guard::answer::FreeBytes;
+
 use super::*;
 
 pub fn path(c: char) -> StorePath {
@@ -7,14 +9,16 @@ pub fn path(c: char) -> StorePath {
 
 pub fn live(running: char, boot_default: char) -> Live {
     Live {
-        running: path(running),
+        running: Some(path(running)),
         booted: Some(path(boot_default)),
-        boot_default: path(boot_default),
-        profile: path(boot_default),
-        state: State::Idle,
+        boot_default: Some(path(boot_default)),
+        profile: Some(path(boot_default)),
+        state: HostState::Idle,
         failed_units: Vec::new(),
-        free_store: Some(10_000),
-        free_esp: None,
+        free_bytes: Some(FreeBytes {
+            store: 10_000,
+            esp: None,
+        }),
         guard: None,
     }
 }
@@ -84,7 +88,9 @@ fn what_only_runs_is_made_permanent() {
     assert_eq!(one(&test(), tried).action, Action::Unchanged);
     // The same closure, and a lease that would end it.
     let mut leased = live('n', 'n');
-    leased.state = State::Test { until: None };
+    leased.state = HostState::TestUntil {
+        until: guard::time::Time::from_unix(0),
+    };
     let plan = one(&main(), known(Before::Live(leased)));
     assert_eq!(plan.action, Action::Switch);
 }
@@ -140,7 +146,10 @@ fn inhibited_switching_boots_unless_forbidden() {
         ["switching is inhibited: dbus-implementation changes"]
     );
     // A test is never more than live, and its host says no by itself.
-    assert!(matches!(one(&test(), inhibited()).action, Action::Test { .. }));
+    assert!(matches!(
+        one(&test(), inhibited()).action,
+        Action::Test { .. }
+    ));
 }
 
 #[test]
@@ -160,7 +169,10 @@ fn a_reboot_is_due_for_what_only_a_boot_brings() {
 #[test]
 fn the_hosts_state_is_told() {
     let mut busy = live('o', 'p');
-    busy.free_store = Some(100);
+    busy.free_bytes = Some(FreeBytes {
+        store: 100,
+        esp: None,
+    });
     busy.failed_units = vec!["backup.service".to_owned()];
     let mut host = known(Before::Live(busy.clone()));
     host.change = Some(change());
@@ -174,7 +186,11 @@ fn the_hosts_state_is_told() {
         ]
     );
     assert_eq!(plan.send_bytes, Some(4096));
-    busy.state = State::Held { by: Some("ann".to_owned()) };
+    busy.state = HostState::Held {
+        by: "ann".to_owned(),
+        since: guard::time::Time::from_unix(0),
+        reason: None,
+    };
     let plan = one(&main(), known(Before::Live(busy)));
     assert_eq!(plan.notes[0], "held by ann");
 }
@@ -186,7 +202,10 @@ fn without_any_host_another_revision_stands_for_them() {
     let plan = one(&main(), known(Before::Assumed(path('o'))));
     assert_eq!((plan.action, plan.changes), (Action::Switch, None));
     let plan = one(&main(), known(Before::New));
-    assert_eq!((plan.action, plan.send_bytes), (Action::Switch, Some(1 << 20)));
+    assert_eq!(
+        (plan.action, plan.send_bytes),
+        (Action::Switch, Some(1 << 20))
+    );
     let plan = one(&main(), known(Before::Unreachable("no route".to_owned())));
     assert_eq!(plan.action, Action::Switch);
     assert_eq!(plan.unreachable.as_deref(), Some("no route"));
