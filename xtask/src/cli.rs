@@ -106,6 +106,8 @@ pub enum ToolChoice {
     Act,
     /// QEMU, firmware and image tools, for virtual machines
     Vm,
+    /// For the tests of the scenarios' interpreter in stage nixos
+    Pytest,
 }
 
 #[derive(Debug, Args)]

@@ -149,6 +149,9 @@ impl From<Place> for String {
 /// The name that no machine may have.
 pub const CONTROLLER: &str = "controller";
 
+/// The machines that are no hosts and have an address all the same.
+pub const HELPERS: [&str; 3] = ["attacker", "builder", "client"];
+
 /// The generation that is the host's configuration with nothing added.
 pub const AS_CONFIGURED: &str = "as-configured";
 

@@ -18,6 +18,9 @@ pub async fn run(global: &Global, args: VmTest) -> Result<Exit> {
         let found = scenarios::read(global).await?;
         return Err(select::nothing_named(&found.choices).into());
     }
+    if args.interactive {
+        match scenarios::interact(global, &args.names).await? {}
+    }
     let is_stdout = |file: &Option<PathBuf>| file.as_deref() == Some(Path::new("-"));
     if is_stdout(&args.junit) && is_stdout(&args.json) {
         return Err(
@@ -71,7 +74,9 @@ async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
         report::say(&format!("note: hosts are the folders in hosts/: {why}"));
     }
     let text = if args.list {
-        list::table(&choices, |_| "rehearsal, nixos".to_owned()).text()
+        list::text(&choices, |_| {
+            vec!["rehearsal".to_owned(), "nixos".to_owned()]
+        })
     } else {
         list::checked(&choices)
     };

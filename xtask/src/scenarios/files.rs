@@ -90,11 +90,27 @@ fn read_one(root: &Path, file: &Path, hosts: &[String]) -> Result<Result<Choice,
     Ok(match scenario::resolve(&scenario, &known) {
         Ok(plays) => Ok(Choice {
             name: scenario.name.clone(),
-            title: scenario.title.clone(),
+            title: title(&scenario.title),
             plays,
         }),
         Err(error) => Err(error.to_string()),
     })
+}
+
+/// A matrix's title stands for all its cells: `{{host}} boots` is `HOST boots`.
+fn title(written: &str) -> String {
+    let mut parts = written.split("{{");
+    let mut title = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("}}") {
+            Some((key, rest)) => {
+                title.push_str(&key.trim().to_uppercase());
+                title.push_str(rest);
+            }
+            None => title.push_str(part),
+        }
+    }
+    title
 }
 
 /// The hosts whose folders are in `hosts/`, for when no Nix can be asked.
@@ -132,6 +148,12 @@ mod tests {
             error.ends_with("has no scenarios: no file tests/scenarios/*.toml"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_title_of_a_matrix_is_that_of_all_cells() {
+        assert_eq!(title("{{host}} boots at {{ n }}"), "HOST boots at N");
+        assert_eq!(title("It boots"), "It boots");
     }
 
     #[test]

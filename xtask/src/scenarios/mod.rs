@@ -131,7 +131,7 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
         Stage::Rehearsal => {
             rehearsal::play(global, &fleet, &root, inventory, &choices, options).await?
         }
-        Stage::Nixos => nixos::play(&fleet, &choices, options).await?,
+        Stage::Nixos => nixos::play(&fleet, &root, &choices, options).await?,
     };
     let good = |scenario: &Scenario| scenario.verdict.is_good();
     Ok(Report {
@@ -148,6 +148,25 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
         passed: played.scenarios.iter().all(good),
         scenarios: played.scenarios,
     })
+}
+
+/// Opens the driver's shell of one play, in stage nixos.
+///
+/// # Errors
+/// Usage, in another stage or with more than one play; as `play` else. It does not return otherwise.
+pub async fn interact(global: &Global, names: &[String]) -> Result<std::convert::Infallible> {
+    let root = root(global)?;
+    let fleet = evaluate::open(global).await?;
+    if fleet.stage != Stage::Nixos {
+        return Err(Failure::usage(format!(
+            "--interactive opens NixOS's test driver, and stage {} has none",
+            fleet.stage
+        ))
+        .try_next("--stage nixos, or without it: cargo xtask vm start HOST")
+        .into());
+    }
+    let (all, _) = read_with(&fleet, &root).await?;
+    nixos::interact(&fleet, &select::select(&all, names)?).await
 }
 
 /// What a stage's player made of the scenarios.
