@@ -30,6 +30,7 @@ pub struct Command {
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
     grace: Duration,
+    orphaned: Signal,
 }
 
 /// How a process ended. A signal is never a pass.
@@ -101,6 +102,7 @@ impl Command {
             stdin: None,
             timeout: None,
             grace: GRACE,
+            orphaned: Signal::SIGTERM,
         }
     }
 
@@ -139,6 +141,12 @@ impl Command {
     /// How long it may take to end when it is given up, before it is killed.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time;
+        self
+    }
+
+    /// Has the kernel kill it should xtask be killed, in place of SIGTERM: for what is deaf to that and has nothing to tidy.
+    pub fn killed_if_orphaned(mut self) -> Self {
+        self.orphaned = Signal::SIGKILL;
         self
     }
 
@@ -266,7 +274,7 @@ impl Command {
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
-        Group::start(&mut command, self.grace)
+        Group::start(&mut command, self.grace, self.orphaned)
     }
 }
 
