@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::typed::Spot;
+use super::spot::Spot;
 use super::words::{DiskWord, Each, ExitTable, NetworkWord, WordOr};
 
 /// A name, and where it was written.
@@ -92,7 +92,7 @@ pub struct StepTable {
     /// Who runs it on a machine; by default root.
     pub user: Option<Word>,
     /// What comes of the command; by default only that it exits with 0.
-    pub expect: Option<ExpectTable>,
+    pub expect: Option<Spot<ExpectTable>>,
     /// What is done while the command runs.
     pub during: Option<Spot<DuringTable>>,
 
