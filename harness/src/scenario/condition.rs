@@ -36,8 +36,8 @@ pub enum Point {
     After(f64),
 }
 
-/// What can be looked for on a machine. The last four are never looked for on the controller, the last three only on
-/// a host's machine.
+/// What can be looked for. `Unit` and all below it are never looked for on the controller, and generations only on hosts'
+/// machines.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sight {

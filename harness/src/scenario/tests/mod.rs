@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod documents;
 mod folder;
 mod made;
 mod refused;
