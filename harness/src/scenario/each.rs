@@ -39,12 +39,14 @@ pub fn cells(root: &Node, hosts: Option<&[String]>) -> Result<Vec<Cell>> {
     };
     let cells = match &each.value {
         Value::Text(word) if word == "hosts" => {
-            let unknown = ["HOST".to_owned()];
-            let hosts = hosts.unwrap_or(&unknown);
-            hosts
-                .iter()
-                .map(|host| of_host(host, each.line))
-                .collect::<Vec<_>>()
+            let nameless = || Cell {
+                name: None,
+                ..of_host("HOST", each.line)
+            };
+            match hosts {
+                Some(hosts) => hosts.iter().map(|host| of_host(host, each.line)).collect(),
+                None => vec![nameless()],
+            }
         }
         Value::Text(word) => {
             return Err(Fault::unknown(each.line, "word", word, ["hosts"]).below(key("each")))

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::condition::{Place, CONTROLLER};
 use super::each::{is_name, Cell};
 use super::fault::{Fault, Result};
 use super::machines::declared;
-use super::model::{GenerationOf, HostMachine, Machine, Place, CONTROLLER};
+use super::model::{GenerationOf, HostMachine, Machine};
 use super::nearest::{hint, listed};
 use super::resolve::Known;
 use super::tables::{ScenarioTable, Word};
