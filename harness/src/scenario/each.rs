@@ -159,12 +159,13 @@ fn joined(line: usize, values: &BTreeMap<String, Node>) -> Result<String> {
     Ok(words.collect::<Result<Vec<_>>>()?.join("-"))
 }
 
-/// What names of machines, generations, cells and scenarios are made of.
 pub fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    !text.is_empty() && text.chars().all(is_name_char)
+}
+
+/// What names of machines, generations, cells and scenarios are made of.
+pub fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
 /// Every key that is used stands in every row, and every key of a row is used.

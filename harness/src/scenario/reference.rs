@@ -151,21 +151,15 @@ fn constants(value: &Value) -> Option<Vec<(&str, &str)>> {
 }
 
 /// The words of a value, each explained: they have no table of their own.
-fn meanings(property: &Value) -> String {
-    let mut text = String::new();
-    let forms = property.get("anyOf").and_then(Value::as_array);
-    let all = forms.into_iter().flatten().chain([property]);
-    for form in all.flat_map(|form| match form.get("anyOf").and_then(Value::as_array) {
-        Some(inner) if form != property => inner.iter().collect(),
-        _ => vec![form],
-    }) {
-        for (word, meaning) in constants(form).unwrap_or_default() {
-            if !meaning.is_empty() {
-                text.push_str(&format!(" `\"{word}\"`: {}", uncapitalised(meaning)));
-            }
-        }
-    }
-    text
+fn meanings(value: &Value) -> String {
+    let explained = constants(value).unwrap_or_default().into_iter();
+    let own: String = explained
+        .filter(|(_, meaning)| !meaning.is_empty())
+        .map(|(word, meaning)| format!(" `\"{word}\"`: {}", uncapitalised(meaning)))
+        .collect();
+    let forms = value.get("anyOf").and_then(Value::as_array);
+    let inner = forms.into_iter().flatten().map(meanings);
+    inner.fold(own, |all, one| all + &one)
 }
 
 fn uncapitalised(text: &str) -> String {

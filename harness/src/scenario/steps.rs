@@ -177,7 +177,7 @@ impl Steps<'_> {
     }
 
     fn run(&self, table: &StepTable, command: &Word, within: &Within) -> Result<Run> {
-        self.names.deployments(command);
+        self.names.deployments(command.line, command)?;
         let by = match table
             .on
             .as_ref()

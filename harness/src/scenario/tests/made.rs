@@ -99,3 +99,12 @@ fn an_exit_code_is_accepted_or_not_and_a_signal_hardly_ever() {
     assert!(!codes.accepts(None));
     assert!(Exit::Any.accepts(None));
 }
+
+#[test]
+fn a_deployment_without_a_machine_is_of_all_that_have_the_generation() {
+    plays(&super::PLAIN.replace(
+        "deploy ./breaks-sshd#Niko",
+        "deploy --boot './breaks-sshd' x",
+    ))
+    .unwrap();
+}
