@@ -2,7 +2,7 @@
 //! own. All that it started, in the foreground or not, ends with it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,9 +19,10 @@ const HOST: Duration = Duration::from_secs(300);
 /// What tells its processes from all others.
 const MARK: &str = "HARNESS_CONTROLLER";
 
-/// Runs the script $1 and notes its exit code in $2; then it stays, so that whatever the script left behind ends with
-/// it and not before.
-const STAY: &str = r#"/bin/sh "$1"; echo $? >"$2.new"; mv "$2.new" "$2"; exec sleep infinity"#;
+/// Runs the script $1 with its output in $3 and $4, and notes its exit code in $2; then it stays, so that whatever the
+/// script left behind ends with it and not before.
+const STAY: &str =
+    r#"/bin/sh "$1" >"$3" 2>"$4"; echo $? >"$2.new"; mv "$2.new" "$2"; exec sleep infinity"#;
 
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -122,13 +123,11 @@ impl Desk {
             self.logs.join(format!("{name}.stdout")),
             self.logs.join(format!("{name}.stderr")),
         );
-        let create = |path: &Path| File::create(path).map_err(|e| Error::io("make", path, e));
         let guarded = self
             .command("/bin/sh")
             .args(["-c", STAY, "controller"])
-            .arg(&file)
-            .arg(&code)
-            .start_into(create(&out)?, create(&err)?)?;
+            .args([&file, &code, &out, &err])
+            .start_quiet()?;
         self.started.push(guarded);
         Ok(Started {
             index: self.started.len() - 1,
