@@ -194,6 +194,15 @@ fn names_that_are_not_there() {
             ("./good#Niko\"", "./good#Niko {{Niko.god}}\""),
             ("./good#Niko\"", "./good#Niko {{nothing}}\""),
             (
+                "expect.exit",
+                "expect.json.\"/a\" = [\"{{Niko.good}}\"]\nexpect.exit",
+            ),
+            (
+                "run = \"deploy ./good#Niko\"",
+                "wait.unit = \"{{Niko.good}}\"",
+            ),
+            ("After it", "After {{Niko.good}}"),
+            (
                 "run = \"deploy ./good#Niko\"",
                 "run = \"true\"\non = \"Niiko\"",
             ),
@@ -267,6 +276,10 @@ fn cells_and_helpers() {
             ("port = 2222", "port = \"ssh\""),
             ("phase = \"activate\"", "phase = \"activated\""),
             ("sleep 1", "sleep {{secs}}"),
+            (
+                "{{fault}} falls into {{phase}}",
+                "{{faul}} falls into {{phase}}",
+            ),
             ("cell = \"late\"", "cell = \"early\""),
             ("\"Niko.bulky\"", "\"Niko.bulkier\""),
             ("\"Niko.bulky\"", "\"client.bulky\""),
