@@ -48,8 +48,10 @@ pub(super) async fn play(
     };
     let harness = provisions.harness(&fleet.cache.machines(), harness_options)?;
     let wanted = generations::wanted(choices);
-    let generations = Generations::provide(fleet, &wanted, options.live).await?;
-    let (image, speed) = image(&harness, provisions.clone(), &mut channel.1).await?;
+    let (generations, (image, speed)) = tokio::try_join!(
+        Generations::provide(fleet, &wanted, options.live),
+        image(&harness, provisions.clone(), &mut channel.1)
+    )?;
     let shared = Shared::new(fleet, &provisions, image, generations, inventory)?;
 
     let jobs = jobs(choices, options.repeat);
