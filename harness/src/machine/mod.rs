@@ -272,6 +272,12 @@ impl Machine {
             .map_or_else(|_| String::new(), |vm| vm.console_tail(lines))
     }
 
+    /// The same of a machine that is off, too.
+    pub(crate) fn console_lines(&self, lines: usize) -> Vec<String> {
+        let text = crate::qemu::process::console_tail(&self.console(), lines);
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// QEMU's events since its last start.
     pub fn events(&self) -> Vec<Event> {
         lock(&self.0.vm)
@@ -300,6 +306,11 @@ impl Machine {
     /// The machine's folder on this host; goes with it.
     pub(crate) fn scratch(&self) -> &Path {
         &self.0.dir
+    }
+
+    /// QEMU's process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        lock(&self.0.vm).as_ref().map(|vm| vm.pid)
     }
 
     fn vm(&self) -> Result<Arc<Vm>> {

@@ -30,7 +30,7 @@ pub use model::*;
 pub use placeholder::{fill, placeholders};
 pub use play::{
     play, Closure, Closures, Controller, Failure, FaultTimes, Ground, Installation, Nix, Observer,
-    Outcome, PlayOptions, Silent, StepOutcome, StepResult, Verdict,
+    Outcome, PlayOptions, Silent, StepOutcome, StepResult, Trust, Verdict,
 };
 pub use read::{read, Scenario};
 pub use reference::reference;

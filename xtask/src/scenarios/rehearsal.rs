@@ -109,7 +109,7 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
         let play_options = PlayOptions {
             logs: claim.folder.clone(),
             cold,
-            keep_failed: keep.then(|| claim.folder.join("kept")),
+            keep_failed: keep.then(|| job.play.name.clone()),
         };
         let ground = shared.ground(&job.play);
         let outcome = scenario::play(&kept, &ground, &job.play, &play_options, teller);
