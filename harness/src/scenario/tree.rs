@@ -68,6 +68,7 @@ pub fn parse(text: &str) -> Result<Node> {
     Ok(root)
 }
 
+/// TOML's own words, but for a name that is there twice.
 fn cause(text: &str, line: usize, error: &toml::de::Error) -> String {
     let written = text.lines().nth(line - 1).unwrap_or_default().trim();
     if error.message() != "duplicate key" {
@@ -93,17 +94,57 @@ fn cause(text: &str, line: usize, error: &toml::de::Error) -> String {
     }
 }
 
-/// Where the lines of a text begin.
-struct Lines(Vec<usize>);
+/// A text, and where its lines begin.
+struct Lines<'a> {
+    text: &'a str,
+    begins: Vec<usize>,
+}
 
-impl Lines {
-    fn of(text: &str) -> Self {
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
         let ends = text.match_indices('\n').map(|(end, _)| end + 1);
-        Self(std::iter::once(0).chain(ends).collect())
+        Self {
+            text,
+            begins: std::iter::once(0).chain(ends).collect(),
+        }
     }
 
     fn at(&self, offset: usize) -> usize {
-        self.0.partition_point(|begin| *begin <= offset)
+        self.begins.partition_point(|begin| *begin <= offset)
+    }
+
+    /// Nix, which reads these files too, knows TOML 1.0: newer forms of inline tables are refused here already.
+    fn as_nix_reads_it(&self, value: &Spanned<DeValue<'_>>) -> Result<()> {
+        let span = value.span();
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        let Some(inside) = written.strip_prefix('{') else {
+            return Ok(());
+        };
+        let refuse = |cause: &str| Err(Fault::new(self.at(span.start), cause));
+        if written.matches('\n').count() > self.breaks_within(value.get_ref()) {
+            return refuse(
+                "a table in braces stands on one line, or else gets a header of its own",
+            );
+        }
+        match inside.trim_end_matches('}').trim_end().ends_with(',') {
+            true => refuse("a table in braces has no comma behind its last key"),
+            false => Ok(()),
+        }
+    }
+
+    /// The ends of lines that stand in lists and strings within a table.
+    fn breaks_within(&self, value: &DeValue<'_>) -> usize {
+        let DeValue::Table(table) = value else {
+            return 0;
+        };
+        let breaks = table.values().map(|value| {
+            let written = self.text.get(value.span()).unwrap_or_default();
+            match value.get_ref() {
+                DeValue::Array(_) | DeValue::String(_) => written.matches('\n').count(),
+                table => self.breaks_within(table),
+            }
+        });
+        breaks.sum()
     }
 
     fn node(&self, value: &Spanned<DeValue<'_>>) -> Result<Node> {
@@ -140,7 +181,10 @@ impl Lines {
                     value: Value::List(nodes),
                 }
             }
-            DeValue::Table(table) => self.table(line, last, table)?,
+            DeValue::Table(table) => {
+                self.as_nix_reads_it(value)?;
+                self.table(line, last, table)?
+            }
         })
     }
 

@@ -118,7 +118,8 @@ fn list(root: &Path) -> Result<Vec<PathBuf>> {
         .try_next("docs/scenarios.md of Slipway says how to write one")
         .into());
     }
-    files.sort();
+    // By names: of whole paths, `boot-mode.toml` stands before `boot.toml`.
+    files.sort_by(|a, b| a.file_stem().cmp(&b.file_stem()));
     Ok(files)
 }
 

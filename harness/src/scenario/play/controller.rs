@@ -61,7 +61,7 @@ impl Desk {
         }
         let config = dir.join("ssh_config");
         cache::write(&config, ssh_config(&run.ssh_config(), machines).as_bytes())?;
-        let ssh = &inner.harness.tools().ssh;
+        let ssh = on_path(&inner.harness.tools().ssh)?;
         let wrapper = format!(
             "#!/bin/sh\nexec '{}' -F '{}' \"$@\"\n",
             ssh.display(),
@@ -219,6 +219,20 @@ impl Started {
     pub fn stderr(&self) -> String {
         read_lossy(&self.err)
     }
+}
+
+/// A program that is named and not placed, as our own PATH has it: the controller's PATH leads to the wrapper.
+fn on_path(program: &Path) -> Result<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::ToolMissing,
+                format!("there is no {} on PATH", program.display()),
+            )
+        })
 }
 
 fn read_lossy(path: &Path) -> String {
