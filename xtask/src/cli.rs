@@ -80,6 +80,8 @@ pub enum Command {
     Fmt(Fmt),
     /// Test everything that this machine can test
     Test(Test),
+    /// Play scenarios on virtual machines of the fleet's hosts
+    VmTest(VmTest),
     /// Measure against plain Nix in the same run
     Bench(Bench),
     /// Print shell completions
@@ -242,6 +244,65 @@ pub struct Test {
     /// Of the tests with virtual machines only the core, as in CI
     #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub core: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VmTest {
+    /// Scenarios, cells of one (boot-Niko), or the beginning of names (boot*)
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Play every scenario
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+    /// List scenarios, their machines and cells, and where each can be played
+    #[arg(long, conflicts_with_all = ["check", "all"])]
+    pub list: bool,
+    /// Read every scenario and start nothing
+    #[arg(long, conflicts_with = "all")]
+    pub check: bool,
+    /// Plays at the same time [default: what memory and CPUs bear]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Leave the machines of a failed play as they are, to look at them
+    #[arg(long)]
+    pub keep_failed: bool,
+    /// Play each this often, and say how often it passed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeat: u16,
+    /// Boot every machine for real, without snapshots of installed machines
+    #[arg(long)]
+    pub cold: bool,
+    /// What runs the guests' CPUs
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
+    /// Write the results in the form that CI servers read, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write the report as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Multiply every time-out, beside the measured speed of this machine
+    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = scale)]
+    pub timeout_scale: f64,
+    /// Stage nixos: open the driver's shell instead of playing
+    #[arg(long, conflicts_with_all = ["all", "list", "check", "junit", "json"])]
+    pub interactive: bool,
+}
+
+/// `harness::Wanted`, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    Kvm,
+    Tcg,
+    /// KVM if a guest runs with it, else TCG
+    Auto,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if (0.1..=100.0).contains(&scale) => Ok(scale),
+        _ => Err("a number from 0.1 to 100".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

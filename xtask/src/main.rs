@@ -14,6 +14,7 @@ mod fleet;
 mod format;
 mod process;
 mod report;
+mod scenarios;
 mod setup;
 mod testing;
 mod tools;

@@ -63,6 +63,7 @@ pub fn play(
             machine: None,
             journal: Vec::new(),
             console: Vec::new(),
+            error: Some(error.kind()),
             next_step: None,
             kept: None,
         }),

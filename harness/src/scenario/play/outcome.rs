@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::error::ErrorKind;
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
@@ -83,6 +85,9 @@ pub struct Failure {
     pub machine: Option<String>,
     pub journal: Vec<String>,
     pub console: Vec<String>,
+    /// What went wrong in the harness itself, if it was that.
+    #[serde(skip)]
+    pub error: Option<ErrorKind>,
     /// What to do next, where there is something.
     pub next_step: Option<String>,
     /// Where the machines were kept.

@@ -34,6 +34,21 @@ impl Nix {
             .args(derivations.into_iter().map(|path| format!("{path}^out")))
     }
 
+    /// Builds derivations and links the results as `root`, `root-1` and so on, going on when one fails, with a log that a
+    /// person reads.
+    pub fn build_linked<'a>(
+        &self,
+        derivations: impl IntoIterator<Item = &'a StorePath>,
+        stage: Stage,
+        root: &Path,
+    ) -> Command {
+        self.command(["build", "--keep-going"])
+            .args(stage_args(stage))
+            .arg("--out-link")
+            .arg(root)
+            .args(derivations.into_iter().map(|path| format!("{path}^out")))
+    }
+
     /// Builds all outputs of derivations, going on when one fails. Nothing keeps them from being collected.
     pub fn build_unlinked<'a>(
         &self,

@@ -1,0 +1,240 @@
+//! What the guard's verbs answer: one JSON document on stdout each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::refusal::Refusal;
+use crate::release::ActionKind;
+use crate::store_path::StorePath;
+use crate::time::Time;
+
+/// The answer to `status`. Null where the host does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub host: String,
+    /// Toplevels: of `/run/current-system`, of `/run/booted-system`, of what boots next if nothing happens, and of the
+    /// system profile.
+    pub running: Option<StorePath>,
+    pub booted: Option<StorePath>,
+    pub boot_default: Option<StorePath>,
+    pub profile: Option<StorePath>,
+    pub state: HostState,
+    /// The newest release that the host accepted.
+    pub last_release: Option<ReleaseId>,
+    /// The commit of the release that brought what is running; null if no release did.
+    pub running_commit: Option<String>,
+    /// Why a reboot is due: `kernel`, `initrd`, `modules`, `kernel-parameters`. Empty: none is.
+    pub reboot_due: Vec<String>,
+    pub failed_units: Vec<String>,
+    pub guard_version: String,
+    pub free_bytes: FreeBytes,
+    /// What a `rollback` without a number goes to.
+    pub rollback_target: Option<StorePath>,
+    /// Whether the host may reboot without anybody being there.
+    pub unattended_reboot: bool,
+    /// Whether the boot loader can boot an entry once.
+    pub boot_on_trial: bool,
+    /// The last activation, or the one that is going on.
+    pub last_activation: Option<Activation>,
+}
+
+/// One thing at a time; the first that holds of: activating, awaiting confirmation, on trial, test, held, idle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "is")]
+pub enum HostState {
+    Idle,
+    Activating,
+    AwaitingConfirmation {
+        until: Time,
+    },
+    /// `booted` is whether the trial's boot has begun: until then the entry waits for the next boot.
+    OnTrial {
+        booted: bool,
+    },
+    TestUntil {
+        until: Time,
+    },
+    Held {
+        by: String,
+        since: Time,
+        reason: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseId {
+    pub commit: String,
+    pub counter: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FreeBytes {
+    pub store: u64,
+    /// Null where the host has no EFI system partition.
+    pub esp: Option<u64>,
+}
+
+/// What an activation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    Switch,
+    Boot,
+    Test,
+    DryActivate,
+    /// A test becomes the boot default.
+    Keep,
+    /// Back to a confirmed closure.
+    Rollback,
+    /// A test's lease ended.
+    LeaseEnd,
+    /// What an interrupted activation left.
+    Recovery,
+}
+
+impl From<ActionKind> for Purpose {
+    fn from(kind: ActionKind) -> Self {
+        match kind {
+            ActionKind::Switch => Self::Switch,
+            ActionKind::Boot => Self::Boot,
+            ActionKind::Test => Self::Test,
+        }
+    }
+}
+
+/// One activation, in `status`, in `poll` and as an entry of `history`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Activation {
+    pub id: String,
+    pub purpose: Purpose,
+    /// Name of the key that asked for it; `root` for the host itself.
+    pub by: String,
+    pub began: Time,
+    /// What was to run afterwards, and what ran before.
+    pub toplevel: StorePath,
+    pub previous: Option<StorePath>,
+    pub release: Option<ReleaseId>,
+    /// Null while it is going on.
+    pub ended: Option<Ended>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    pub at: Time,
+    pub outcome: Outcome,
+}
+
+/// How an activation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "is")]
+pub enum Outcome {
+    /// Runs, is the boot default and the profile.
+    Confirmed,
+    /// Runs until the lease ends.
+    Testing { until: Time },
+    /// Boots the next time, on trial where the loader can.
+    BootPending,
+    /// Only looked at.
+    Dry,
+    /// Nothing was begun.
+    Refused { refusal: Refusal },
+    /// The host runs, boots and has as profile what it had before.
+    RolledBack { cause: Cause, text: String },
+    /// Neither the new nor the old closure could be activated; a reboot brings the old one.
+    Stranded { text: String },
+    /// The host was rebooted or lost power before the confirmation; it booted the old closure.
+    Interrupted,
+    /// A trial's boot did not come up healthy; the host boots the old closure.
+    TrialFailed { text: String },
+}
+
+/// Why the host went back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    ActivationFailed,
+    ActivationTimedOut,
+    Unhealthy,
+    NotConfirmed,
+    BootLoaderFailed,
+    Revoked,
+    GuardKilled,
+}
+
+/// An entry of the host's own record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    pub at: Time,
+    /// Name of the key, or `root`.
+    pub by: String,
+    pub event: Event,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "is")]
+pub enum Event {
+    ReleaseAccepted {
+        release: ReleaseId,
+        signer: String,
+    },
+    Activation {
+        activation: Activation,
+    },
+    Held {
+        reason: Option<String>,
+    },
+    Unheld,
+    Reboot {
+        reasons: Vec<String>,
+    },
+    Booted {
+        toplevel: Option<StorePath>,
+        note: String,
+    },
+    Refused {
+        command: String,
+        refusal: Refusal,
+    },
+}
+
+/// The answer to `history`, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct History {
+    pub host: String,
+    pub entries: Vec<Entry>,
+}
+
+/// The answer to `accept-release`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    pub host: String,
+    pub release: ReleaseId,
+    pub signer: String,
+    /// The host had it already.
+    pub known: bool,
+}
+
+/// The answer to `poll`: the activation that is going on, or the last one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Poll {
+    pub host: String,
+    pub state: HostState,
+    pub activation: Option<Activation>,
+}
+
+/// The answer to `hold`, `unhold` and `reboot`, and to `rollback` and `keep` after their output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Done {
+    pub host: String,
+    pub state: HostState,
+    pub activation: Option<Activation>,
+}

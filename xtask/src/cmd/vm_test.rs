@@ -1,0 +1,93 @@
+//! `cargo xtask vm-test`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::cli::{Global, VmTest};
+use crate::failure::{Exit, Failure};
+use crate::report;
+use crate::scenarios::outcome::Report;
+use crate::scenarios::{self, junit, list, render, repeat, select, Options};
+
+pub async fn run(global: &Global, args: VmTest) -> Result<Exit> {
+    if args.list || args.check {
+        return read(global, &args).await;
+    }
+    if args.names.is_empty() && !args.all {
+        let found = scenarios::read(global).await?;
+        return Err(select::nothing_named(&found.choices).into());
+    }
+    let is_stdout = |file: &Option<PathBuf>| file.as_deref() == Some(Path::new("-"));
+    if is_stdout(&args.junit) && is_stdout(&args.json) {
+        return Err(
+            Failure::usage("--junit and --json cannot both go to standard output")
+                .try_next("a file for one of them")
+                .into(),
+        );
+    }
+    let report = scenarios::play(global, &options(global, &args)).await?;
+    // What became of the plays is told first: nothing that fails from here on may hide it.
+    let told = tell(&report, &args);
+    told.map(|()| scenarios::exit(&report))
+}
+
+/// The table is data, unless a document takes its place.
+fn tell(report: &Report, args: &VmTest) -> Result<()> {
+    for text in [render::not_playable(report), render::failures(report)] {
+        if !text.is_empty() {
+            report::say(text.trim_end());
+        }
+    }
+    let table = render::table(report).text();
+    let mut text = format!("{table}{}\n", render::summary(report));
+    let flaky = repeat::flaky(report);
+    if !flaky.is_empty() {
+        text.push_str(&format!(
+            "passed in some rounds only: {}\n",
+            flaky.join(", ")
+        ));
+    }
+    let Some(junit) = &args.junit else {
+        return report::data_and_document(&text, report, args.json.as_deref());
+    };
+    let document = junit::document(report);
+    if junit == Path::new("-") {
+        report::say(text.trim_end());
+        text = document;
+    } else {
+        std::fs::write(junit, document).map_err(|error| {
+            Failure::failed(format!("cannot write {}: {error}", junit.display()))
+                .try_next("a file in a folder that exists and that you may write to")
+        })?;
+    }
+    report::data_and_document(&text, report, args.json.as_deref())
+}
+
+async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
+    let found = scenarios::read(global).await?;
+    let choices = select::select(&found.choices, &args.names)?;
+    if let Some(why) = &found.without_nix {
+        report::say(&format!("note: hosts are the folders in hosts/: {why}"));
+    }
+    let text = if args.list {
+        list::table(&choices, |_| "rehearsal, nixos".to_owned()).text()
+    } else {
+        list::checked(&choices)
+    };
+    report::data(&text)?;
+    Ok(Exit::Passed)
+}
+
+fn options(global: &Global, args: &VmTest) -> Options {
+    Options {
+        names: args.names.clone(),
+        jobs: args.jobs,
+        keep_failed: args.keep_failed,
+        repeat: args.repeat,
+        cold: args.cold,
+        accel: args.accel,
+        timeout_scale: args.timeout_scale,
+        live: report::live(global.plain),
+    }
+}

@@ -1,0 +1,193 @@
+//! Scenarios (tests/scenarios/*.toml) of a fleet: which there are, how they are played in each stage, what came of it.
+//! What a step means is the harness's business (rehearsal) or that of tests/nixos (nixos).
+
+mod budget;
+mod controller;
+mod files;
+mod generations;
+mod ground;
+pub mod image;
+pub mod junit;
+pub mod list;
+mod logs;
+mod nixos;
+pub mod outcome;
+mod pool;
+mod rehearsal;
+pub mod render;
+pub mod repeat;
+#[cfg(test)]
+mod samples;
+pub mod select;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::cli::{Accel, Global};
+use crate::evaluate::locate::{locate, Location};
+use crate::evaluate::{self, Fleet};
+use crate::failure::{exit_of, Exit, Failure};
+use crate::fleet::inventory::Inventory;
+use crate::fleet::stage::Stage;
+
+use outcome::{Played, Report, Scenario};
+use select::Choice;
+
+/// What is played, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Scenarios, cells, beginnings of names; all if empty.
+    pub names: Vec<String>,
+    pub jobs: Option<u16>,
+    pub keep_failed: bool,
+    pub repeat: u16,
+    pub cold: bool,
+    pub accel: Accel,
+    pub timeout_scale: f64,
+    /// Live lines instead of plain ones.
+    pub live: bool,
+}
+
+/// The scenarios of a fleet, read.
+#[derive(Debug)]
+pub struct Found {
+    pub choices: Vec<Choice>,
+    /// Why the hosts are those of the folders, if they are.
+    pub without_nix: Option<String>,
+}
+
+/// Where the fleet's files are.
+///
+/// # Errors
+/// Usage, if it is not on this machine.
+fn root(global: &Global) -> Result<PathBuf> {
+    let location = locate(global.flake.as_deref())?;
+    match (location.root(), &location) {
+        (Some(root), _) => Ok(root.to_owned()),
+        (None, Location::Remote(reference)) => Err(Failure::usage(format!(
+            "no scenarios: {reference} is not on this machine"
+        ))
+        .try_next("--flake with a clone of it")
+        .into()),
+        (None, _) => Err(Failure::usage("no scenarios: the flake is in no folder").into()),
+    }
+}
+
+/// Reads every scenario and starts no machine; installs nothing. With a Nix at hand the hosts are those of the flake.
+///
+/// # Errors
+/// Usage, naming every file that is not right.
+pub async fn read(global: &Global) -> Result<Found> {
+    let root = root(global)?;
+    // Whatever is wrong with a file is told before Nix is asked.
+    let of_folders = files::hosts_in_folders(&root);
+    let quick = files::read(&root, &of_folders);
+    let global = Global {
+        no_setup: true,
+        ..global.clone()
+    };
+    let fleet = match evaluate::open(&global).await {
+        Ok(fleet) => fleet,
+        Err(error) if exit_of(&error) == Exit::Missing => {
+            return Ok(Found {
+                choices: quick?,
+                without_nix: Some(format!("{error:#}")),
+            })
+        }
+        Err(error) => return Err(error),
+    };
+    let (choices, _) = read_with(&fleet, &root).await?;
+    Ok(Found {
+        choices,
+        without_nix: None,
+    })
+}
+
+async fn read_with(fleet: &Fleet, root: &std::path::Path) -> Result<(Vec<Choice>, Inventory)> {
+    let survey = fleet.survey().await?;
+    let hosts: Vec<String> = survey.names().iter().map(ToString::to_string).collect();
+    Ok((files::read(root, &hosts)?, survey.inventory))
+}
+
+/// Plays what was asked for. A play that fails is part of the report.
+///
+/// # Errors
+/// Usage, if a name is nobody's or a file is not right; missing, if something that is needed cannot be had; failed, if a
+/// configuration cannot be built.
+pub async fn play(global: &Global, options: &Options) -> Result<Report> {
+    let started = Instant::now();
+    let root = root(global)?;
+    // A slip in a name is told before anything is installed. Hosts that are in no folder are Nix's to know.
+    if let Ok(all) = files::read(&root, &files::hosts_in_folders(&root)) {
+        select::select(&all, &options.names)?;
+    }
+    let fleet = evaluate::open(global).await?;
+    let (all, inventory) = read_with(&fleet, &root).await?;
+    let choices = select::select(&all, &options.names)?;
+    known_to_git(&fleet, &choices)?;
+    let played = match fleet.stage {
+        Stage::Rehearsal => {
+            rehearsal::play(global, &fleet, &root, inventory, &choices, options).await?
+        }
+        Stage::Nixos => nixos::play(&fleet, &choices, options).await?,
+    };
+    let good = |scenario: &Scenario| scenario.verdict.is_good();
+    Ok(Report {
+        version: 1,
+        stage: fleet.stage,
+        why_stage: fleet.why.clone(),
+        flake: fleet.flake.reference.clone(),
+        revision: fleet.source.revision.clone(),
+        dirty: fleet.source.dirty,
+        accelerator: played.accelerator,
+        jobs: played.jobs,
+        repeat: options.repeat,
+        seconds: started.elapsed().as_secs_f64(),
+        passed: played.scenarios.iter().all(good),
+        scenarios: played.scenarios,
+    })
+}
+
+/// What a stage's player made of the scenarios.
+struct Plays {
+    accelerator: Option<String>,
+    jobs: usize,
+    scenarios: Vec<Scenario>,
+}
+
+/// Nix sees what git tracks.
+fn known_to_git(fleet: &Fleet, choices: &[Choice]) -> Result<()> {
+    let known: Vec<&str> = fleet.source.paths().collect();
+    for play in choices.iter().filter_map(|choice| choice.plays.first()) {
+        // A fleet in no repository, or one that is known as a whole only, has no paths to look at.
+        let listed = known.contains(&"flake.nix");
+        if listed && !known.contains(&play.file.as_str()) {
+            let file = &play.file;
+            return Err(Failure::usage(format!(
+                "{file} is not known to git, so Nix does not see it"
+            ))
+            .try_next(format!("git add {file}"))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// How the command ends.
+pub fn exit(report: &Report) -> Exit {
+    if report.passed {
+        return Exit::Passed;
+    }
+    let mut bad = report.plays().filter(|play| !play.verdict.is_good());
+    let missing = |play: &Played| {
+        let kind = play.failure.as_ref().and_then(|failure| failure.error);
+        kind.is_some_and(|kind| ground::exit_of(kind) == Exit::Missing)
+    };
+    if bad.all(missing) {
+        Exit::Missing
+    } else {
+        Exit::Failed
+    }
+}

@@ -1,0 +1,130 @@
+//! The stage rehearsal: plays on Debian guests in QEMU, by the harness.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use harness::scenario::{self, PlayOptions};
+use harness::{Harness, Progress};
+
+use super::budget::{self, Budget};
+use super::generations::{self, Generations};
+use super::ground::{accelerator_word, HarnessOptions, Provisions, Shared};
+use super::logs;
+use super::outcome::{Played, Scenario};
+use super::pool::{self, Job, News, Player, Teller};
+use super::select::Choice;
+use super::{Options, Plays};
+use crate::cli::{Accel, Global};
+use crate::evaluate::Fleet;
+use crate::fleet::inventory::Inventory;
+use crate::report::{self, live::Live};
+
+pub(super) async fn play(
+    global: &Global,
+    fleet: &Fleet,
+    root: &Path,
+    inventory: Inventory,
+    choices: &[Choice],
+    options: &Options,
+) -> Result<Plays> {
+    let provisions = Provisions::provide(global).await?;
+    let channel = pool::channel();
+    let tell = channel.0.clone();
+    let harness_options = HarnessOptions {
+        accelerator: match options.accel {
+            Accel::Auto => harness::Wanted::Auto,
+            Accel::Kvm => harness::Wanted::Kvm,
+            Accel::Tcg => harness::Wanted::Tcg,
+        },
+        timeout_scale: options.timeout_scale,
+        progress: Progress::new(move |object, step| {
+            if let Some(line) = worth_a_line(object, step) {
+                // Nobody listens any more when the command is given up.
+                let _ = tell.send(News::Said(line));
+            }
+        }),
+    };
+    let harness = provisions.harness(&fleet.cache.machines(), harness_options)?;
+    let wanted = generations::wanted(choices);
+    let generations = Generations::provide(fleet, &wanted, options.live).await?;
+    let image = {
+        let (harness, provisions) = (harness.clone(), provisions.clone());
+        report::say("image: looking for the guests' image; the first time it is built, which takes a minute");
+        tokio::task::spawn_blocking(move || provisions.image(&harness))
+    };
+    let (image, speed) = image.await.context("the image's thread ended")??;
+    let shared = Shared::new(fleet, &provisions, image, generations, inventory)?;
+
+    let jobs = jobs(choices, options.repeat);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let budget = Budget::new(options.jobs, cpus, budget::available_memory());
+    let width = jobs.iter().map(|job| job.play.name.len()).max();
+    let live = Live::new(options.live, "plays", jobs.len(), width.unwrap_or(0));
+    let base = logs::base(root, &fleet.cache);
+    let player = player(harness, shared, base, options);
+    let played = pool::play_all(jobs, budget, player, live, channel).await?;
+    Ok(Plays {
+        accelerator: Some(accelerator_word(speed.accelerator)),
+        jobs: budget.jobs,
+        scenarios: group(choices, played),
+    })
+}
+
+/// Every play in each round, round by round: a fault that comes now and then is seen early.
+fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
+    let one = |round: u16| {
+        let plays = choices.iter().flat_map(|choice| choice.plays.clone());
+        plays.map(move |play| Job { play, round })
+    };
+    (1..=rounds).flat_map(one).collect()
+}
+
+fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &Options) -> Player {
+    let (cold, keep, rounds) = (options.cold, options.keep_failed, options.repeat);
+    let kept = harness.clone();
+    Arc::new(move |job: &Job, teller: &Teller| {
+        let claim = match logs::claim(&base, &folder(job)) {
+            Ok(claim) => claim,
+            Err(error) => return Played::broken(&job.play, job.round, &base, format!("{error:#}")),
+        };
+        let play_options = PlayOptions {
+            logs: claim.folder.clone(),
+            cold,
+            keep_failed: keep.then(|| claim.folder.join("kept")),
+        };
+        let ground = shared.ground(&job.play);
+        let outcome = scenario::play(&kept, &ground, &job.play, &play_options, teller);
+        let mut played = Played::of(&job.play, job.round, outcome);
+        if rounds > 1 && played.verdict.is_good() {
+            // A thousand rounds that passed have nothing to look at.
+            let _ = std::fs::remove_dir_all(&claim.folder);
+        }
+        played.logs = logs::shown(&claim.folder);
+        played
+    })
+}
+
+/// A round after the first has a folder of its own.
+fn folder(job: &Job) -> String {
+    match job.round {
+        1 => job.play.name.clone(),
+        round => format!("{}.{round}", job.play.name),
+    }
+}
+
+/// The plays of each scenario, in all their rounds.
+fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
+    let scenarios = choices.iter().map(|choice| {
+        let is_of = |play: &&Played| choice.plays.iter().any(|it| it.name == play.name);
+        let plays = played.iter().filter(is_of).cloned().collect();
+        Scenario::of(&choice.name, &choice.title, plays)
+    });
+    scenarios.collect()
+}
+
+/// Of all that the harness tells, what is not said by a play's own line.
+fn worth_a_line(object: &str, step: &str) -> Option<String> {
+    let of_all = matches!(object, "image" | "accelerator");
+    (of_all || step.contains("broken")).then(|| format!("{object}: {step}"))
+}
