@@ -106,6 +106,11 @@ impl Run {
         &self.0.logs
     }
 
+    /// The public half of the key that logs in to the machines of the run.
+    pub fn public_key(&self) -> &str {
+        &self.0.identity.public_key
+    }
+
     /// A folder for sockets, short enough for their names; goes with the run.
     pub fn sockets(&self) -> &Path {
         self.0.sockets()

@@ -49,6 +49,14 @@ impl Nix {
             .args(derivations.into_iter().map(|path| format!("{path}^out")))
     }
 
+    /// Builds an installable that is still to be added, with whatever else is.
+    pub fn build_attribute(&self, flake: &Flake, stage: Stage, jobs: u32) -> Command {
+        self.command(["build", "--max-jobs"])
+            .arg(jobs.to_string())
+            .args(stage_args(stage))
+            .args(override_args(flake))
+    }
+
     /// Builds all outputs of derivations, going on when one fails. Nothing keeps them from being collected.
     pub fn build_unlinked<'a>(
         &self,
