@@ -106,7 +106,7 @@ impl Run {
         &self.0.logs
     }
 
-    /// The public half of the key that logs in to the machines of the run.
+    /// The public half of the key that was made for this run.
     pub fn public_key(&self) -> &str {
         &self.0.identity.public_key
     }

@@ -74,6 +74,8 @@ pub enum Command {
     BuildAll(BuildAll),
     /// Show what changes on each host between two revisions
     Diff(Diff),
+    /// Plan what a deployment of a ref would do, host by host
+    Deploy(Deploy),
     /// Run `nix flake check`, formatting and lints
     Check(Check),
     /// Format the Nix files as nixfmt does
@@ -106,6 +108,8 @@ pub enum ToolChoice {
     Act,
     /// QEMU, firmware and image tools, for virtual machines
     Vm,
+    /// For the tests of the scenarios' interpreter in stage nixos
+    Pytest,
 }
 
 #[derive(Debug, Args)]
@@ -217,6 +221,64 @@ pub struct Diff {
     /// Markdown instead of tables
     #[arg(long)]
     pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Only these hosts
+    pub hosts: Vec<String>,
+    /// What to deploy: `main` goes to every host, `test-HOST` is tried on that host, anything else is only built
+    /// [default: the branch that is checked out]
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
+    /// When a host boots into it instead of switching
+    #[arg(long, value_enum, default_value_t = BootChoice::Auto)]
+    pub boot: BootChoice,
+    /// Say what would be done, and do nothing
+    #[arg(long, required = true)]
+    pub plan: bool,
+    /// Compare with this revision instead of asking the hosts what they run
+    #[arg(long, value_name = "REV", requires = "plan")]
+    pub against: Option<String>,
+    /// Only the hosts of this wave
+    #[arg(long, value_name = "N")]
+    pub wave: Option<u32>,
+    /// How long a test lasts: 30m, 4h, 2d
+    #[arg(long = "for", value_name = "TIME", default_value = "4h", value_parser = seconds)]
+    pub lease: u64,
+    /// One JSON document instead of tables
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// The plan in Markdown
+    #[arg(long, requires = "plan")]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BootChoice {
+    /// Where switching is inhibited, or the commit says `Deploy: boot`
+    Auto,
+    Always,
+    Never,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    const DAY: u64 = 24 * 3600;
+    let unit = text.chars().last().and_then(|unit| match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        'd' => Some(DAY),
+        _ => None,
+    });
+    let parsed = unit.and_then(|unit| {
+        let number: u64 = text[..text.len() - 1].parse().ok()?;
+        number.checked_mul(unit)
+    });
+    match parsed {
+        Some(seconds) if (60..=30 * DAY).contains(&seconds) => Ok(seconds),
+        _ => Err("a time such as 30m, 4h or 2d, at least a minute and at most 30 days".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod cache_dir;
 mod check;
 mod cli;
 mod cmd;
+mod deploy;
 mod diff;
 mod evaluate;
 mod failure;

@@ -31,6 +31,7 @@ pub struct Command {
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
     grace: Duration,
+    orphaned: Signal,
 }
 
 /// How a process ended. A signal is never a pass.
@@ -102,6 +103,7 @@ impl Command {
             stdin: None,
             timeout: None,
             grace: GRACE,
+            orphaned: Signal::SIGTERM,
         }
     }
 
@@ -140,6 +142,12 @@ impl Command {
     /// How long it may take to end when it is given up, before it is killed.
     pub fn grace(mut self, time: Duration) -> Self {
         self.grace = time;
+        self
+    }
+
+    /// Has the kernel kill it should xtask be killed, in place of SIGTERM: for what is deaf to that and has nothing to tidy.
+    pub fn killed_if_orphaned(mut self) -> Self {
+        self.orphaned = Signal::SIGKILL;
         self
     }
 
@@ -252,6 +260,20 @@ impl Command {
         })
     }
 
+    /// Becomes the process: terminal, signals and exit code are its own from then on. Comes back with why it could not.
+    pub fn become_it(self) -> anyhow::Error {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        let error = command.exec();
+        anyhow::Error::new(error).context(format!("cannot start {}", self.program.display()))
+    }
+
     fn start(&self, out: Stdio) -> Result<(tokio::process::Child, Group)> {
         let mut command = tokio::process::Command::new(&self.program);
         command
@@ -267,7 +289,7 @@ impl Command {
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
-        Group::start(&mut command, self.grace)
+        Group::start(&mut command, self.grace, self.orphaned)
     }
 }
 

@@ -43,6 +43,12 @@ impl Machine {
             .map_or_else(|_| String::new(), |vm| vm.console_tail(lines))
     }
 
+    /// The same of a machine that is off, too.
+    pub(crate) fn console_lines(&self, lines: usize) -> Vec<String> {
+        let text = crate::qemu::process::console_tail(&self.console(), lines);
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// Puts a root shell on the serial console, over the agent; one that is there already goes on.
     ///
     /// # Errors

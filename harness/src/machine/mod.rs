@@ -288,6 +288,11 @@ impl Machine {
         &self.0.dir
     }
 
+    /// QEMU's process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        lock(&self.0.vm).as_ref().map(|vm| vm.pid)
+    }
+
     fn vm(&self) -> Result<Arc<Vm>> {
         lock(&self.0.vm).clone().ok_or_else(|| {
             Error::new(ErrorKind::State, format!("{} is off", self.name())).try_next("power it on")

@@ -4,6 +4,7 @@ mod bench;
 mod build_all;
 mod check;
 mod completions;
+mod deploy;
 mod diff;
 mod doctor;
 mod fmt;
@@ -28,6 +29,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Nodes(args) => nodes::run(global, args).await,
         Command::BuildAll(args) => build_all::run(global, args).await,
         Command::Diff(args) => diff::run(global, args).await,
+        Command::Deploy(args) => deploy::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,

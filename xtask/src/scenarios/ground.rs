@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness::scenario::{Controller, Ground, Machine, Nix, Play};
+use harness::scenario::{Controller, Ground, Machine, Nix, Play, Trust};
 use harness::{Accelerator, Harness, Image, Model, Options, Speed, Tools};
 
 use super::generations::Generations;
@@ -177,8 +177,18 @@ impl Shared {
             closures: self.generations.closures(play),
             addresses: addresses(play, &self.inventory),
             controller: self.controller.clone(),
+            trust: trust(),
             nix: self.nix.clone(),
         }
+    }
+}
+
+/// As `tests/machine` has hosts' machines trust the keys of a play.
+fn trust() -> Trust {
+    Trust {
+        users: ["deploy", "operator"].map(str::to_owned).into(),
+        authorized_keys: "/etc/slipway-test/authorized_keys".to_owned(),
+        nix_conf: "/etc/slipway-test/nix.conf".to_owned(),
     }
 }
 

@@ -168,7 +168,7 @@ impl Played {
             console: Vec::new(),
             error: None,
             next_step: None,
-            kept: None,
+            kept: Vec::new(),
         };
         let outcome = Outcome {
             play: play.name.clone(),
@@ -224,5 +224,44 @@ impl Report {
 
     pub fn count(&self, verdict: Verdict) -> usize {
         self.plays().filter(|play| play.verdict == verdict).count()
+    }
+}
+
+#[cfg(test)]
+#[path = "../../tests/schema/mod.rs"]
+mod schema;
+
+#[cfg(test)]
+mod tests {
+    use harness::scenario::FaultTimes;
+
+    use super::*;
+    use crate::scenarios::samples;
+
+    #[test]
+    fn the_document_is_as_its_schema_says() {
+        let mut report = samples::report();
+        let not_playable = Scenario::not_playable("other", "Another", "no link is lossy there");
+        report.scenarios.push(not_playable);
+        let mut step = report.scenarios[0].plays[0].steps[0].clone();
+        step.fault = Some(FaultTimes {
+            reached: 1.0,
+            fell: 1.5,
+            not_yet: Some(1.6),
+            too_late: None,
+        });
+        report.scenarios[0].plays[0].steps[0].then.push(step);
+        let document = serde_json::to_value(&report).unwrap();
+        assert_eq!(
+            schema::complaints("vm-test", &document),
+            Vec::<String>::new()
+        );
+        let mut without = document;
+        without["scenarios"][0]["plays"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("steps");
+        without["scenarios"][1]["plays"][0]["failure"]["more"] = true.into();
+        assert_eq!(schema::complaints("vm-test", &without).len(), 2);
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use harness::scenario::{self, PlayOptions};
-use harness::{Harness, Progress};
+use harness::{Harness, Image, Progress, Speed};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::budget::{self, Budget};
 use super::generations::{self, Generations};
@@ -29,7 +30,7 @@ pub(super) async fn play(
     options: &Options,
 ) -> Result<Plays> {
     let provisions = Provisions::provide(global).await?;
-    let channel = pool::channel();
+    let mut channel = pool::channel();
     let tell = channel.0.clone();
     let harness_options = HarnessOptions {
         accelerator: match options.accel {
@@ -47,13 +48,10 @@ pub(super) async fn play(
     };
     let harness = provisions.harness(&fleet.cache.machines(), harness_options)?;
     let wanted = generations::wanted(choices);
-    let generations = Generations::provide(fleet, &wanted, options.live).await?;
-    let image = {
-        let (harness, provisions) = (harness.clone(), provisions.clone());
-        report::say("image: looking for the guests' image; the first time it is built, which takes a minute");
-        tokio::task::spawn_blocking(move || provisions.image(&harness))
-    };
-    let (image, speed) = image.await.context("the image's thread ended")??;
+    let (generations, (image, speed)) = tokio::try_join!(
+        Generations::provide(fleet, &wanted, options.live),
+        image(&harness, provisions.clone(), &mut channel.1)
+    )?;
     let shared = Shared::new(fleet, &provisions, image, generations, inventory)?;
 
     let jobs = jobs(choices, options.repeat);
@@ -71,8 +69,28 @@ pub(super) async fn play(
     })
 }
 
+/// The image and its speed; what is told meanwhile is said.
+async fn image(
+    harness: &Harness,
+    provisions: Provisions,
+    heard: &mut UnboundedReceiver<News>,
+) -> Result<(Image, Speed)> {
+    let harness = harness.clone();
+    let mut making = tokio::task::spawn_blocking(move || provisions.image(&harness));
+    loop {
+        tokio::select! {
+            made = &mut making => return made.context("the image's thread ended")?,
+            Some(news) = heard.recv() => {
+                if let News::Said(line) = news {
+                    report::say(&line);
+                }
+            }
+        }
+    }
+}
+
 /// Every play in each round, round by round: a fault that comes now and then is seen early.
-fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
+pub(super) fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
     let one = |round: u16| {
         let plays = choices.iter().flat_map(|choice| choice.plays.clone());
         plays.map(move |play| Job { play, round })
@@ -84,14 +102,14 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
     let (cold, keep, rounds) = (options.cold, options.keep_failed, options.repeat);
     let kept = harness.clone();
     Arc::new(move |job: &Job, teller: &Teller| {
-        let claim = match logs::claim(&base, &folder(job)) {
+        let claim = match logs::claim(&base, &job.folder()) {
             Ok(claim) => claim,
             Err(error) => return Played::broken(&job.play, job.round, &base, format!("{error:#}")),
         };
         let play_options = PlayOptions {
             logs: claim.folder.clone(),
             cold,
-            keep_failed: keep.then(|| claim.folder.join("kept")),
+            keep_failed: keep.then(|| job.play.name.clone()),
         };
         let ground = shared.ground(&job.play);
         let outcome = scenario::play(&kept, &ground, &job.play, &play_options, teller);
@@ -105,16 +123,8 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
     })
 }
 
-/// A round after the first has a folder of its own.
-fn folder(job: &Job) -> String {
-    match job.round {
-        1 => job.play.name.clone(),
-        round => format!("{}.{round}", job.play.name),
-    }
-}
-
 /// The plays of each scenario, in all their rounds.
-fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
+pub(super) fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
     let scenarios = choices.iter().map(|choice| {
         let is_of = |play: &&Played| choice.plays.iter().any(|it| it.name == play.name);
         let plays = played.iter().filter(is_of).cloned().collect();

@@ -144,6 +144,23 @@ impl Git {
         .into())
     }
 
+    /// The branch that is checked out; none for a commit that no branch stands for.
+    pub async fn branch(&self) -> Result<Option<String>> {
+        let output = self
+            .command(["symbolic-ref", "--quiet", "--short", "HEAD"])
+            .capture()
+            .await?;
+        Ok(output.status.success().then(|| output.text()))
+    }
+
+    /// The whole message of a commit.
+    pub async fn message(&self, commit: &str) -> Result<String> {
+        let output = self
+            .ask(["show", "--no-patch", "--format=%B", commit])
+            .await?;
+        Ok(output.text())
+    }
+
     /// Branches and tags.
     async fn names(&self) -> Result<Vec<String>> {
         let output = self

@@ -5,4 +5,5 @@ pub mod cargo;
 pub mod git;
 pub mod nix;
 pub mod pip;
+pub mod ssh;
 pub mod version;

@@ -41,24 +41,20 @@ pub(super) async fn build(fleet: &Fleet, place: &Place, wanted: &Wanted) -> Resu
         .into());
     }
     place.make()?;
-    let link = place.dir().join("vm");
-    let attribute = fleet.flake.attribute(&attribute(host));
     report::say(&format!("{host}: building its machine"));
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    fleet
+    let built = fleet
         .nix
-        .build_attribute(&fleet.flake, fleet.stage, u32::try_from(jobs).unwrap_or(1))
-        .arg(attribute)
-        .arg("--out-link")
-        .arg(&link)
+        .build_attribute(&fleet.flake, fleet.stage, &attribute(host))
         .success()
         .await
-        .with_context(|| format!("cannot build the machine of {host}"))?;
+        .with_context(|| format!("cannot build the machine of {host}"))?
+        .text();
     let disk = place.dir().join("nixos.qcow2");
     if wanted.fresh && disk.exists() {
         std::fs::remove_file(&disk).with_context(|| format!("cannot remove {}", disk.display()))?;
     }
-    Ok(plan(script(&link.join("bin"))?, &disk, &wanted.forwards))
+    let script = script(&Path::new(&built).join("bin"))?;
+    Ok(plan(script, &disk, &wanted.forwards))
 }
 
 fn attribute(host: &str) -> String {

@@ -316,7 +316,8 @@ async fn hand_over(
     place: &Place,
     request: Request,
 ) -> Result<(State, Option<String>)> {
-    let mut progress = Progress::start(report::live(global.plain), request.name.to_string());
+    let live = report::live(global.plain);
+    let mut progress = Progress::start(live, request.name.to_string());
     place.make()?;
     let log = place.holder_log();
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -345,8 +346,14 @@ async fn hand_over(
         .try_next(format!("read {}", log.display()))
         .into())
     });
+    let mut told = String::new();
     while let Some(what) = heard.recv().await {
-        progress.detail(&what);
+        if live {
+            progress.detail(&what);
+        } else if what != told {
+            report::say(&what);
+            told = what;
+        }
     }
     drop(progress);
     listening

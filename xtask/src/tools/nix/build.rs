@@ -49,12 +49,18 @@ impl Nix {
             .args(derivations.into_iter().map(|path| format!("{path}^out")))
     }
 
-    /// Builds an installable that is still to be added, with whatever else is.
-    pub fn build_attribute(&self, flake: &Flake, stage: Stage, jobs: u32) -> Command {
-        self.command(["build", "--max-jobs"])
-            .arg(jobs.to_string())
+    /// Builds an attribute of the flake, and prints where it is.
+    pub fn build_attribute(&self, flake: &Flake, stage: Stage, attribute: &str) -> Command {
+        self.command(["build", "--no-link", "--print-out-paths"])
             .args(stage_args(stage))
             .args(override_args(flake))
+            .arg(flake.attribute(attribute))
+    }
+
+    /// Builds a NixOS test, which plays it, with the driver's log on stderr.
+    pub fn test(&self, flake: &Flake, stage: Stage, attribute: &str) -> Command {
+        self.build_attribute(flake, stage, attribute)
+            .arg("--print-build-logs")
     }
 
     /// Builds all outputs of derivations, going on when one fails. Nothing keeps them from being collected.
