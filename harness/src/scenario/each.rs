@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::{Fault, Result, Segment};
 use super::placeholder::{fill, placeholders};
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Node, Text, Value};
 
 /// One row of `each`, or the whole scenario where there is none.
 #[derive(Debug, Clone)]
@@ -172,12 +172,11 @@ pub fn is_name_char(c: char) -> bool {
 fn used_and_given(root: &Node, cells: &[Cell]) -> Result<()> {
     let mut used: BTreeMap<String, usize> = BTreeMap::new();
     for entry in without_each(root) {
-        entry.node.each_text(&mut |node, text| {
+        for Text { line, text, .. } in entry.node.texts() {
             for word in placeholders(text) {
-                used.entry(word.to_owned()).or_insert(node.line);
+                used.entry(word.to_owned()).or_insert(line);
             }
-            Ok(())
-        })?;
+        }
     }
     let given: BTreeSet<&str> = cells.iter().flat_map(Cell::keys).collect();
     for cell in cells {

@@ -46,12 +46,6 @@ impl Steps<'_> {
             let (verb, written) =
                 only_verb(table).map_err(|fault| fault.of(called(table, "step")))?;
             let name = match &table.name {
-                Some(name) if name.contains("{{") => {
-                    return Err(Fault::new(
-                        name.line,
-                        "the name of a step has a placeholder that only the player knows",
-                    ));
-                }
                 Some(name) => name.value.clone(),
                 None if within.blocks.is_empty() && !within.during => {
                     return Err(Fault::new(

@@ -43,17 +43,38 @@ impl Node {
         }
     }
 
-    /// Calls `see` for each string in it that is a value.
-    pub fn each_text(&self, see: &mut dyn FnMut(&Node, &str) -> Result<()>) -> Result<()> {
+    /// Every string in it that is a value.
+    pub fn texts(&self) -> Vec<Text<'_>> {
+        let mut texts = Vec::new();
+        self.texts_below(&[], &mut texts);
+        texts
+    }
+
+    fn texts_below<'a>(&'a self, keys: &[&'a str], texts: &mut Vec<Text<'a>>) {
+        let with = |key: &'a str| [keys, &[key]].concat();
         match &self.value {
-            Value::Text(text) => see(self, text),
-            Value::List(nodes) => nodes.iter().try_for_each(|node| node.each_text(see)),
+            Value::Text(text) => texts.push(Text {
+                keys: keys.to_vec(),
+                line: self.line,
+                text,
+            }),
+            Value::List(nodes) => nodes
+                .iter()
+                .for_each(|node| node.texts_below(&with("[]"), texts)),
             Value::Table(entries) => entries
                 .iter()
-                .try_for_each(|entry| entry.node.each_text(see)),
-            Value::Whole(_) | Value::Real(_) | Value::Truth(_) => Ok(()),
+                .for_each(|entry| entry.node.texts_below(&with(&entry.key), texts)),
+            Value::Whole(_) | Value::Real(_) | Value::Truth(_) => {}
         }
     }
+}
+
+/// A string of a tree.
+pub struct Text<'a> {
+    /// The keys that lead to it, outermost first; `[]` is any item of a list.
+    pub keys: Vec<&'a str>,
+    pub line: usize,
+    pub text: &'a str,
 }
 
 /// The tree of a whole file.

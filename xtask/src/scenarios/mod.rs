@@ -4,8 +4,8 @@
 mod budget;
 mod controller;
 mod files;
-mod generations;
-mod ground;
+pub mod generations;
+pub mod ground;
 pub mod image;
 pub mod junit;
 pub mod list;

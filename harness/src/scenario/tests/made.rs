@@ -108,3 +108,14 @@ fn a_deployment_without_a_machine_is_of_all_that_have_the_generation() {
     ))
     .unwrap();
 }
+
+#[test]
+fn placeholders_stay_for_the_player() {
+    let said = "expect.output = [\"{{Niko.good}}\"]\nexpect.json.\"/at\" = \"{{Niko.address}}\"\nexpect.exit";
+    let text = super::PLAIN.replacen("expect.exit", said, 1);
+    let Verb::Run(run) = &plays(&text).unwrap()[0].steps[1].verb else {
+        panic!("no run");
+    };
+    assert_eq!(run.expect.output, ["{{Niko.good}}"]);
+    assert_eq!(run.expect.json["/at"], "{{Niko.address}}");
+}
