@@ -284,6 +284,18 @@ impl Drop for Guarded {
     }
 }
 
+/// A signal by its name, without `SIG`.
+pub(crate) fn signal(name: &str) -> Result<nix::sys::signal::Signal> {
+    format!("SIG{name}")
+        .parse()
+        .map_err(|_| Error::new(ErrorKind::State, format!("there is no signal `{name}`")))
+}
+
+/// Whether the process was still there to be sent it.
+pub(crate) fn send(pid: i32, signal: nix::sys::signal::Signal) -> bool {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).is_ok()
+}
+
 fn read_all(from: Option<impl Read>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(mut from) = from {

@@ -4,8 +4,8 @@ use super::each::Cell;
 use super::fault::{Fault, Result};
 use super::model::{Control, Play};
 use super::names::Names;
+use super::spot::Spot;
 use super::tables::{ControlTable, Word};
-use super::typed::Spot;
 
 /// The control that stands at `at` (from 0) in the file. `cells` and `plays` are in the same order and not empty.
 pub fn control(cells: &[(&Cell, Names<'_>)], plays: &[Play], at: usize) -> Result<Play> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::{Fault, Result, Segment};
 use super::placeholder::{fill, placeholders};
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Node, Text, Value};
 
 /// One row of `each`, or the whole scenario where there is none.
 #[derive(Debug, Clone)]
@@ -39,12 +39,14 @@ pub fn cells(root: &Node, hosts: Option<&[String]>) -> Result<Vec<Cell>> {
     };
     let cells = match &each.value {
         Value::Text(word) if word == "hosts" => {
-            let unknown = ["HOST".to_owned()];
-            let hosts = hosts.unwrap_or(&unknown);
-            hosts
-                .iter()
-                .map(|host| of_host(host, each.line))
-                .collect::<Vec<_>>()
+            let nameless = || Cell {
+                name: None,
+                ..of_host("HOST", each.line)
+            };
+            match hosts {
+                Some(hosts) => hosts.iter().map(|host| of_host(host, each.line)).collect(),
+                None => vec![nameless()],
+            }
         }
         Value::Text(word) => {
             return Err(Fault::unknown(each.line, "word", word, ["hosts"]).below(key("each")))
@@ -157,24 +159,24 @@ fn joined(line: usize, values: &BTreeMap<String, Node>) -> Result<String> {
     Ok(words.collect::<Result<Vec<_>>>()?.join("-"))
 }
 
-/// What names of machines, generations, cells and scenarios are made of.
 pub fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    !text.is_empty() && text.chars().all(is_name_char)
+}
+
+/// What names of machines, generations, cells and scenarios are made of.
+pub fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
 /// Every key that is used stands in every row, and every key of a row is used.
 fn used_and_given(root: &Node, cells: &[Cell]) -> Result<()> {
     let mut used: BTreeMap<String, usize> = BTreeMap::new();
     for entry in without_each(root) {
-        entry.node.each_text(&mut |node, text| {
+        for Text { line, text, .. } in entry.node.texts() {
             for word in placeholders(text) {
-                used.entry(word.to_owned()).or_insert(node.line);
+                used.entry(word.to_owned()).or_insert(line);
             }
-            Ok(())
-        })?;
+        }
     }
     let given: BTreeSet<&str> = cells.iter().flat_map(Cell::keys).collect();
     for cell in cells {

@@ -1,8 +1,9 @@
 //! What a machine is, from its table.
 
+use super::condition::CONTROLLER;
 use super::each::is_name;
 use super::fault::{Fault, Result};
-use super::model::{GenerationOf, HostMachine, Machine, AS_CONFIGURED, CONTROLLER, HELPERS};
+use super::model::{GenerationOf, HostMachine, Machine, AS_CONFIGURED, HELPERS};
 use super::nearest::hint;
 use super::resolve::Known;
 use super::tables::{MachineTable, Word};

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::each::{is_name, Cell};
+use super::condition::{Place, CONTROLLER};
+use super::each::{is_name_char, Cell};
 use super::fault::{Fault, Result};
 use super::machines::declared;
-use super::model::{GenerationOf, HostMachine, Machine, Place, CONTROLLER};
+use super::model::{GenerationOf, HostMachine, Machine};
 use super::nearest::{hint, listed};
 use super::resolve::Known;
 use super::tables::{ScenarioTable, Word};
@@ -212,29 +213,28 @@ impl<'a> Names<'a> {
         words
     }
 
-    /// The generations whose flake a command names, as in `deploy ./good#Niko`.
-    pub fn deployments(&self, command: &str) {
-        for (machine, host) in self.hosts() {
-            for generation in &host.generations {
-                let path = format!("./{generation}");
-                let deploys = command.match_indices(&path).any(|(at, _)| {
-                    let rest = &command[at + path.len()..];
-                    let node: String = rest
-                        .chars()
-                        .skip(1)
-                        .take_while(|c| is_name(&c.to_string()))
-                        .collect();
-                    match rest.chars().next() {
-                        Some('#') => node == *machine || !self.machines.contains_key(&node),
-                        Some(next) => !is_name(&next.to_string()),
-                        None => true,
+    /// The generations whose flakes a command names, as in `deploy ./good#Niko`; without a machine, those of all.
+    pub fn deployments(&self, line: usize, command: &str) -> Result<()> {
+        for (at, path) in command.match_indices("./") {
+            let before = command[..at].chars().next_back();
+            if before.is_some_and(|c| is_name_char(c) || c == '.' || c == '/') {
+                continue;
+            }
+            let (generation, rest) = name_of(&command[at + path.len()..]);
+            let having = || {
+                self.hosts()
+                    .filter(|(_, host)| host.generations.iter().any(|known| known == generation))
+            };
+            match rest.strip_prefix('#').map(name_of) {
+                Some((node, _)) if !node.is_empty() => {
+                    if self.machines.contains_key(node) || having().next().is_some() {
+                        self.generation_at(line, node, generation)?;
                     }
-                });
-                if deploys {
-                    self.uses.generation(machine, generation);
                 }
+                _ => having().for_each(|(machine, _)| self.uses.generation(machine, generation)),
             }
         }
+        Ok(())
     }
 
     pub fn hosts(&self) -> impl Iterator<Item = (&String, &HostMachine)> {
@@ -287,4 +287,10 @@ impl<'a> Names<'a> {
             .keys()
             .try_for_each(|name| unused("block", name))
     }
+}
+
+/// The name that a text begins with, and what follows it.
+fn name_of(text: &str) -> (&str, &str) {
+    let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
+    text.split_at(end)
 }

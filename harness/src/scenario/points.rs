@@ -1,7 +1,7 @@
 //! Points: which one is meant, where it is looked for, and whether it can be reached there.
 
+use super::condition::{Place, Point, Sight};
 use super::fault::{Fault, Result};
-use super::model::{Place, Point, Sight};
 use super::names::Names;
 use super::tables::{HttpTable, PointHere, PointTable, Word};
 use super::words::WordOr;

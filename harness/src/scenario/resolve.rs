@@ -13,7 +13,7 @@ use super::placeholder::placeholders;
 use super::read::{table, Scenario};
 use super::steps::Steps;
 use super::tables::{ScenarioTable, Word};
-use super::tree::Node;
+use super::tree::{Node, Text};
 
 /// The names that a scenario may use and that stand outside of its file.
 #[derive(Debug, Clone, Default)]
@@ -97,8 +97,8 @@ fn in_cell(fault: Fault, cell: &Cell) -> Fault {
 fn play(scenario: &Scenario, cell: &Cell, names: &Names<'_>) -> Result<Play> {
     let table = names.table;
     let text: Vec<&str> = scenario.text.lines().collect();
-    let steps = Steps { names, text: &text }.all()?;
     known_placeholders(&put_in(&scenario.root, cell)?, cell, names)?;
+    let steps = Steps { names, text: &text }.all()?;
     let name = match &cell.name {
         Some(cell) => format!("{}-{cell}", scenario.name),
         None => scenario.name.clone(),
@@ -121,10 +121,6 @@ fn play(scenario: &Scenario, cell: &Cell, names: &Names<'_>) -> Result<Play> {
 fn said(table: &ScenarioTable) -> Result<()> {
     let there = |key: &str, word: &Word| match word.trim() {
         "" => Err(Fault::new(word.line, format!("`{key}` is empty"))),
-        text if text.contains("{{") => Err(Fault::new(
-            word.line,
-            format!("`{key}` has a placeholder that only the player knows"),
-        )),
         _ => Ok(()),
     };
     there("title", &table.title)?;
@@ -138,11 +134,39 @@ fn said(table: &ScenarioTable) -> Result<()> {
     }
 }
 
-/// Whatever `{{…}}` the cell's values left is one that the player fills in.
+/// The keys of the texts in which the player fills in placeholders; with a string of `json` they are all.
+const FILLED: [&str; 11] = [
+    "run",
+    "kill",
+    "output",
+    "output-lacks",
+    "stdout",
+    "file",
+    "no-file",
+    "journal",
+    "url",
+    "text",
+    "process",
+];
+
+/// Whatever `{{…}}` the cell's values left is one that the player knows, where the player looks for it.
 fn known_placeholders(root: &Node, cell: &Cell, names: &Names<'_>) -> Result<()> {
-    root.each_text(&mut |node, text| {
-        placeholders(text)
-            .into_iter()
-            .try_for_each(|word| names.placeholder(node.line, word, cell))
-    })
+    for Text { keys, line, text } in root.texts() {
+        for word in placeholders(text) {
+            names.placeholder(line, word, cell)?;
+            let (key, filled) = match keys[..] {
+                [.., "json", pointer] => (pointer, true),
+                [.., key, "[]"] | [.., key] => (key, FILLED.contains(&key)),
+                [] => ("", false),
+            };
+            if !filled {
+                let cause = format!(
+                    "`{key}` has `{{{{{word}}}}}`, which is filled in only in commands, in what they print and in what points \
+                     look for"
+                );
+                return Err(Fault::new(line, cause));
+            }
+        }
+    }
+    Ok(())
 }

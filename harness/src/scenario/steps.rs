@@ -1,13 +1,15 @@
 //! From a step's table to a step: its one verb, what may stand beside it, and the names in it.
 
+use super::condition::Place;
+use super::expect::expect;
 use super::fault::{Fault, Result};
-use super::model::{Disk, During, Fact, Network, Place, Run, RunBy, Step, Verb};
+use super::model::{During, Run, RunBy, Step, Verb};
 use super::names::Names;
 use super::points::{point, Use};
-use super::tables::{DuringTable, StateTable, StepTable, Word};
-use super::typed::Spot;
+use super::spot::Spot;
+use super::state::{disk, network, state};
+use super::tables::{DuringTable, StepTable, Word};
 use super::verbs::{beside, only_verb, Written};
-use super::words::{DiskWord, NetworkWord, WordOr};
 
 /// The steps of a scenario or a block, with what is put in from blocks.
 pub struct Steps<'a> {
@@ -44,12 +46,6 @@ impl Steps<'_> {
             let (verb, written) =
                 only_verb(table).map_err(|fault| fault.of(called(table, "step")))?;
             let name = match &table.name {
-                Some(name) if name.contains("{{") => {
-                    return Err(Fault::new(
-                        name.line,
-                        "the name of a step has a placeholder that only the player knows",
-                    ));
-                }
                 Some(name) => name.value.clone(),
                 None if within.blocks.is_empty() && !within.during => {
                     return Err(Fault::new(
@@ -138,18 +134,7 @@ impl Steps<'_> {
             Written::Wait(written) => {
                 Verb::Wait(point(names, written, Use::Wait(table.on.as_ref()))?)
             }
-            Written::State(machines) => {
-                if machines.is_empty() {
-                    return Err(Fault::new(machines.line, "`state` names no machine"));
-                }
-                let facts = machines.iter().map(|(machine, state)| {
-                    let name = names.machine(machine)?;
-                    let of = |fault: Fault| fault.of(format!("state.{name}"));
-                    let facts = self.facts(machine.line, &name, state).map_err(of)?;
-                    Ok((name, facts))
-                });
-                Verb::State(facts.collect::<Result<_>>()?)
-            }
+            Written::State(machines) => Verb::State(state(names, machines)?),
             Written::Machine(verb, machine) => verb(names.machine(machine)?),
             Written::Network(condition) => Verb::Network {
                 on: on()?,
@@ -158,12 +143,7 @@ impl Steps<'_> {
             Written::Disk(condition) => Verb::Disk {
                 on: on()?,
                 at: table.at.as_ref().map_or("/", |at| at).to_owned(),
-                condition: match condition {
-                    DiskWord::Full => Disk::Full,
-                    DiskWord::Freed => Disk::Freed,
-                    DiskWord::ReadOnly => Disk::ReadOnly,
-                    DiskWord::Writable => Disk::Writable,
-                },
+                condition: disk(condition),
             },
             Written::Clock(seconds) => Verb::Clock {
                 on: on()?,
@@ -191,7 +171,7 @@ impl Steps<'_> {
     }
 
     fn run(&self, table: &StepTable, command: &Word, within: &Within) -> Result<Run> {
-        self.names.deployments(command);
+        self.names.deployments(command.line, command)?;
         let by = match table
             .on
             .as_ref()
@@ -227,7 +207,7 @@ impl Steps<'_> {
         Ok(Run {
             command: command.value.clone(),
             by,
-            expect: super::expect::expect(self.names, table.expect.as_ref())
+            expect: expect(self.names, table.expect.as_deref())
                 .map_err(|fault| fault.of("expect"))?,
             during,
         })
@@ -251,32 +231,6 @@ impl Steps<'_> {
             then: self.list(&during.then, &inside)?,
         })
     }
-
-    fn facts(&self, line: usize, machine: &str, state: &StateTable) -> Result<Vec<Fact>> {
-        let host = self
-            .names
-            .host_machine(line, machine, "state that could be told")?;
-        debug_assert!(!host.generations.is_empty());
-        let generation = |word: &Option<Word>, fact: fn(String) -> Fact| match word {
-            Some(word) => Ok(Some(fact(self.names.generation(machine, word)?))),
-            None => Ok(None),
-        };
-        let facts: Vec<Fact> = [
-            generation(&state.running, Fact::Running)?,
-            generation(&state.booted, Fact::Booted)?,
-            generation(&state.boot_default, Fact::BootDefault)?,
-            generation(&state.profile, Fact::Profile)?,
-            state.reachable.map(Fact::Reachable),
-            state.failed_units.clone().map(Fact::FailedUnits),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        match facts.is_empty() {
-            true => Err(Fault::new(line, "says nothing of the machine")),
-            false => Ok(facts),
-        }
-    }
 }
 
 /// What a step is called in errors.
@@ -293,26 +247,5 @@ fn usual_time(verb: &str) -> u64 {
         "state" => 5,
         "reboot" | "power-on" => 120,
         _ => 60,
-    }
-}
-
-fn network(written: &Spot<WordOr<NetworkWord, super::tables::NetworkTable>>) -> Result<Network> {
-    match &written.value {
-        WordOr::Word(NetworkWord::Cut) => Ok(Network::Cut),
-        WordOr::Word(NetworkWord::Restored) => Ok(Network::Restored),
-        WordOr::Word(NetworkWord::Unplugged) => Ok(Network::Unplugged),
-        WordOr::Table(table) if !(0.0..=1.0).contains(&table.loss) => Err(Fault::new(
-            written.line,
-            format!("`loss` is {}, and a share is from 0 to 1", table.loss),
-        )),
-        WordOr::Table(table) if table.bytes_per_second == Some(0) => Err(Fault::new(
-            written.line,
-            "no bytes in a second is `network = \"cut\"`",
-        )),
-        WordOr::Table(table) => Ok(Network::Shaped {
-            delay_ms: table.delay_ms,
-            loss: table.loss,
-            bytes_per_second: table.bytes_per_second,
-        }),
     }
 }

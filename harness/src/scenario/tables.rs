@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::typed::Spot;
+use super::spot::Spot;
 use super::words::{DiskWord, Each, ExitTable, NetworkWord, WordOr};
 
 /// A name, and where it was written.
@@ -35,14 +35,14 @@ pub struct ScenarioTable {
     /// The machines by name, besides the controller.
     #[serde(default)]
     pub machines: BTreeMap<Word, MachineTable>,
+    /// What is done and seen, in this order.
+    pub steps: Vec<Spot<StepTable>>,
     /// Points that have a name, for steps that wait for the same thing.
     #[serde(default)]
     pub points: BTreeMap<Word, Spot<PointTable>>,
     /// Lists of steps that have a name, for `play`.
     #[serde(default)]
     pub blocks: BTreeMap<Word, Vec<Spot<StepTable>>>,
-    /// What is done and seen, in this order.
-    pub steps: Vec<Spot<StepTable>>,
     /// Plays that must fail, so that the scenario cannot pass for a wrong reason.
     #[serde(default)]
     pub controls: Vec<Spot<ControlTable>>,
@@ -91,12 +91,12 @@ pub struct StepTable {
     pub run: Option<Word>,
     /// Who runs it on a machine; by default root.
     pub user: Option<Word>,
-    /// What comes of the command; by default only that it exits with 0.
-    pub expect: Option<ExpectTable>,
+    /// What must come of the command; by default that it exits with 0.
+    pub expect: Option<Spot<ExpectTable>>,
     /// What is done while the command runs.
     pub during: Option<Spot<DuringTable>>,
 
-    /// Verb. Until a point is reached.
+    /// Verb. Waits until a point is reached: one that is written here, or the name of one.
     pub wait: Option<PointHere>,
     /// Verb. By machine, what it is; asked until all of it holds at one time.
     pub state: Option<Spot<BTreeMap<Word, Spot<StateTable>>>>,
@@ -112,7 +112,7 @@ pub struct StepTable {
     /// Verb. A frozen machine goes on.
     pub thaw: Option<Word>,
 
-    /// Verb. What becomes of all cables of the machine. The players still reach it.
+    /// Verb. What becomes of all cables of the machine. It can still be asked what it runs: that needs no network.
     pub network: Option<Spot<WordOr<NetworkWord, NetworkTable>>>,
     /// Verb. What becomes of a file system of the machine.
     pub disk: Option<DiskWord>,
@@ -130,7 +130,7 @@ pub struct StepTable {
     pub play: Option<Word>,
 }
 
-/// # What comes of a command
+/// # Expect
 ///
 /// The table `expect` of a step with `run`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -155,7 +155,7 @@ pub struct ExpectTable {
     pub units: BTreeMap<Word, UnitsTable>,
 }
 
-/// # What became of units
+/// # Units
 ///
 /// The table `expect.units.MACHINE`, each key a list of units. Units that are not named are not looked at.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -173,7 +173,7 @@ pub struct UnitsTable {
     pub untouched: Option<Vec<String>>,
 }
 
-/// # While a command runs
+/// # During
 ///
 /// The table `during` of a step with `run`. A command that ends before `when` is reached is a failure.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -224,7 +224,7 @@ pub struct PointTable {
     pub after: Option<Spot<f64>>,
 }
 
-/// # An HTTP answer
+/// # HTTP
 ///
 /// The table `http` of a point.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -238,7 +238,7 @@ pub struct HttpTable {
     pub text: Option<String>,
 }
 
-/// # What a machine is
+/// # State
 ///
 /// The table `state.MACHINE`, each key optional. The generations are the machine's own.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -258,9 +258,9 @@ pub struct StateTable {
     pub failed_units: Option<Vec<String>>,
 }
 
-/// # A shaped network
+/// # Network
 ///
-/// The table `network` of a step; a word in its place is said above.
+/// The table `network` of a step, in place of a word.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct NetworkTable {

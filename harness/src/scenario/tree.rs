@@ -43,17 +43,38 @@ impl Node {
         }
     }
 
-    /// Calls `see` for each string in it that is a value.
-    pub fn each_text(&self, see: &mut dyn FnMut(&Node, &str) -> Result<()>) -> Result<()> {
+    /// Every string in it that is a value.
+    pub fn texts(&self) -> Vec<Text<'_>> {
+        let mut texts = Vec::new();
+        self.texts_below(&[], &mut texts);
+        texts
+    }
+
+    fn texts_below<'a>(&'a self, keys: &[&'a str], texts: &mut Vec<Text<'a>>) {
+        let with = |key: &'a str| [keys, &[key]].concat();
         match &self.value {
-            Value::Text(text) => see(self, text),
-            Value::List(nodes) => nodes.iter().try_for_each(|node| node.each_text(see)),
+            Value::Text(text) => texts.push(Text {
+                keys: keys.to_vec(),
+                line: self.line,
+                text,
+            }),
+            Value::List(nodes) => nodes
+                .iter()
+                .for_each(|node| node.texts_below(&with("[]"), texts)),
             Value::Table(entries) => entries
                 .iter()
-                .try_for_each(|entry| entry.node.each_text(see)),
-            Value::Whole(_) | Value::Real(_) | Value::Truth(_) => Ok(()),
+                .for_each(|entry| entry.node.texts_below(&with(&entry.key), texts)),
+            Value::Whole(_) | Value::Real(_) | Value::Truth(_) => {}
         }
     }
+}
+
+/// A string of a tree.
+pub struct Text<'a> {
+    /// The keys that lead to it, outermost first; `[]` is any item of a list.
+    pub keys: Vec<&'a str>,
+    pub line: usize,
+    pub text: &'a str,
 }
 
 /// The tree of a whole file.
@@ -68,6 +89,7 @@ pub fn parse(text: &str) -> Result<Node> {
     Ok(root)
 }
 
+/// TOML's own words, but for a name that is there twice.
 fn cause(text: &str, line: usize, error: &toml::de::Error) -> String {
     let written = text.lines().nth(line - 1).unwrap_or_default().trim();
     if error.message() != "duplicate key" {
@@ -93,17 +115,57 @@ fn cause(text: &str, line: usize, error: &toml::de::Error) -> String {
     }
 }
 
-/// Where the lines of a text begin.
-struct Lines(Vec<usize>);
+/// A text, and where its lines begin.
+struct Lines<'a> {
+    text: &'a str,
+    begins: Vec<usize>,
+}
 
-impl Lines {
-    fn of(text: &str) -> Self {
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
         let ends = text.match_indices('\n').map(|(end, _)| end + 1);
-        Self(std::iter::once(0).chain(ends).collect())
+        Self {
+            text,
+            begins: std::iter::once(0).chain(ends).collect(),
+        }
     }
 
     fn at(&self, offset: usize) -> usize {
-        self.0.partition_point(|begin| *begin <= offset)
+        self.begins.partition_point(|begin| *begin <= offset)
+    }
+
+    /// Nix, which reads these files too, knows TOML 1.0: newer forms of inline tables are refused here already.
+    fn as_nix_reads_it(&self, value: &Spanned<DeValue<'_>>) -> Result<()> {
+        let span = value.span();
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        let Some(inside) = written.strip_prefix('{') else {
+            return Ok(());
+        };
+        let refuse = |cause: &str| Err(Fault::new(self.at(span.start), cause));
+        if written.matches('\n').count() > self.breaks_within(value.get_ref()) {
+            return refuse(
+                "a table in braces stands on one line, or else gets a header of its own",
+            );
+        }
+        match inside.trim_end_matches('}').trim_end().ends_with(',') {
+            true => refuse("a table in braces has no comma behind its last key"),
+            false => Ok(()),
+        }
+    }
+
+    /// The ends of lines that stand in lists and strings within a table.
+    fn breaks_within(&self, value: &DeValue<'_>) -> usize {
+        let DeValue::Table(table) = value else {
+            return 0;
+        };
+        let breaks = table.values().map(|value| {
+            let written = self.text.get(value.span()).unwrap_or_default();
+            match value.get_ref() {
+                DeValue::Array(_) | DeValue::String(_) => written.matches('\n').count(),
+                table => self.breaks_within(table),
+            }
+        });
+        breaks.sum()
     }
 
     fn node(&self, value: &Spanned<DeValue<'_>>) -> Result<Node> {
@@ -140,7 +202,10 @@ impl Lines {
                     value: Value::List(nodes),
                 }
             }
-            DeValue::Table(table) => self.table(line, last, table)?,
+            DeValue::Table(table) => {
+                self.as_nix_reads_it(value)?;
+                self.table(line, last, table)?
+            }
         })
     }
 

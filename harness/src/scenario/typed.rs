@@ -1,110 +1,16 @@
 //! serde over the tree, so that a table's type can be derived and every error still knows its line.
-//! A `Spot<T>` is a `T` that keeps the lines it was read from.
 
-use std::cmp::Ordering;
-use std::fmt;
-use std::marker::PhantomData;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{StrDeserializer, StringDeserializer};
-use serde::de::{
-    self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{self, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::fault::{Fault, Result, Segment};
+use super::spot::SPOT;
 use super::tree::{Entry, Node, Value};
 
 /// The table `T` that is written in this node.
 pub fn from_node<T: de::DeserializeOwned>(node: &Node) -> Result<T> {
     T::deserialize(At(node))
-}
-
-/// A value, and the lines that it stands on; equal and ordered as the value alone.
-#[derive(Debug, Clone)]
-pub struct Spot<T> {
-    pub line: usize,
-    pub last: usize,
-    pub value: T,
-}
-
-impl<T: PartialEq> PartialEq for Spot<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.value == other.value
-    }
-}
-
-impl<T: Eq> Eq for Spot<T> {}
-
-impl<T: PartialOrd> PartialOrd for Spot<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        self.value.partial_cmp(&other.value)
-    }
-}
-
-impl<T: Ord> Ord for Spot<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.value.cmp(&other.value)
-    }
-}
-
-impl<T> std::ops::Deref for Spot<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-/// The name by which `Spot` asks the deserializer below for lines.
-const SPOT: &str = "$harness::scenario::Spot";
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spot<T> {
-    fn deserialize<D: de::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_tuple_struct(SPOT, 3, SpotVisitor(PhantomData))
-    }
-}
-
-struct SpotVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for SpotVisitor<T> {
-    type Value = Spot<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value with its lines")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(
-        self,
-        mut parts: A,
-    ) -> std::result::Result<Self::Value, A::Error> {
-        let absent = || de::Error::custom("a value without lines");
-        Ok(Spot {
-            line: parts.next_element()?.ok_or_else(absent)?,
-            last: parts.next_element()?.ok_or_else(absent)?,
-            value: parts.next_element()?.ok_or_else(absent)?,
-        })
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for Spot<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn schema_id() -> std::borrow::Cow<'static, str> {
-        T::schema_id()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
 }
 
 /// The deserializer of a node.
@@ -172,7 +78,7 @@ impl<'de> de::Deserializer<'de> for At<'_> {
     }
 }
 
-/// What `SpotVisitor` asks for: line, last line, value.
+/// What a `Spot` asks for: line, last line, value.
 struct SpotParts<D> {
     line: usize,
     last: usize,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::fault::{Fault, Result};
 use super::model::Verb;
 use super::nearest::listed;
+use super::spot::Spot;
 use super::tables::{NetworkTable, PointHere, StateTable, StepTable, Word};
-use super::typed::Spot;
 use super::words::{DiskWord, NetworkWord, WordOr};
 
 /// A verb with its value as written.
@@ -93,7 +93,7 @@ pub fn beside(table: &Spot<StepTable>, verb: &str) -> Result<()> {
     let there = [
         ("on", line(&table.on)),
         ("user", line(&table.user)),
-        ("expect", table.expect.as_ref().map(|_| table.line)),
+        ("expect", table.expect.as_ref().map(|expect| expect.line)),
         ("during", table.during.as_ref().map(|during| during.line)),
         ("at", line(&table.at)),
         ("signal", line(&table.signal)),

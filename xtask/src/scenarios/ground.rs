@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness::scenario::{Controller, Ground, Machine, Nix, Play};
+use harness::scenario::{Controller, Ground, Machine, Nix, Play, Trust};
 use harness::{Accelerator, Harness, Image, Model, Options, Speed, Tools};
 
 use super::generations::Generations;
@@ -53,6 +53,11 @@ impl Provisions {
             deploy,
             activate,
         })
+    }
+
+    /// deploy-rs' program of this name, which guests have.
+    pub fn activate(&self) -> PathBuf {
+        self.deploy.with_file_name("activate")
     }
 
     /// Opens the harness.
@@ -172,8 +177,18 @@ impl Shared {
             closures: self.generations.closures(play),
             addresses: addresses(play, &self.inventory),
             controller: self.controller.clone(),
+            trust: trust(),
             nix: self.nix.clone(),
         }
+    }
+}
+
+/// As `tests/machine` has hosts' machines trust the keys of a play.
+fn trust() -> Trust {
+    Trust {
+        users: ["deploy", "operator"].map(str::to_owned).into(),
+        authorized_keys: "/etc/slipway-test/authorized_keys".to_owned(),
+        nix_conf: "/etc/slipway-test/nix.conf".to_owned(),
     }
 }
 
@@ -203,7 +218,7 @@ fn addresses(play: &Play, inventory: &Inventory) -> BTreeMap<String, String> {
     addresses
 }
 
-fn of_host(host: &str, inventory: &Inventory) -> String {
+pub fn of_host(host: &str, inventory: &Inventory) -> String {
     let known = inventory.hosts.iter();
     let entry = known.filter(|(name, _)| name.as_str() == host);
     let address = entry

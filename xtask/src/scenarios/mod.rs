@@ -4,8 +4,8 @@
 mod budget;
 mod controller;
 mod files;
-mod generations;
-mod ground;
+pub mod generations;
+pub mod ground;
 pub mod image;
 pub mod junit;
 pub mod list;
@@ -32,6 +32,7 @@ use crate::failure::{exit_of, Exit, Failure};
 use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 
+use files::Files;
 use outcome::{Played, Report, Scenario};
 use select::Choice;
 
@@ -53,7 +54,7 @@ pub struct Options {
 /// The scenarios of a fleet, read.
 #[derive(Debug)]
 pub struct Found {
-    pub choices: Vec<Choice>,
+    pub files: Files,
     /// Why the hosts are those of the folders, if they are.
     pub without_nix: Option<String>,
 }
@@ -78,7 +79,7 @@ fn root(global: &Global) -> Result<PathBuf> {
 /// Reads every scenario and starts no machine; installs nothing. With a Nix at hand the hosts are those of the flake.
 ///
 /// # Errors
-/// Usage, naming every file that is not right.
+/// Usage, if there are none.
 pub async fn read(global: &Global) -> Result<Found> {
     let root = root(global)?;
     // Whatever is wrong with a file is told before Nix is asked.
@@ -92,20 +93,20 @@ pub async fn read(global: &Global) -> Result<Found> {
         Ok(fleet) => fleet,
         Err(error) if exit_of(&error) == Exit::Missing => {
             return Ok(Found {
-                choices: quick?,
+                files: quick?,
                 without_nix: Some(format!("{error:#}")),
             })
         }
         Err(error) => return Err(error),
     };
-    let (choices, _) = read_with(&fleet, &root).await?;
+    let (files, _) = read_with(&fleet, &root).await?;
     Ok(Found {
-        choices,
+        files,
         without_nix: None,
     })
 }
 
-async fn read_with(fleet: &Fleet, root: &std::path::Path) -> Result<(Vec<Choice>, Inventory)> {
+async fn read_with(fleet: &Fleet, root: &std::path::Path) -> Result<(Files, Inventory)> {
     let survey = fleet.survey().await?;
     let hosts: Vec<String> = survey.names().iter().map(ToString::to_string).collect();
     Ok((files::read(root, &hosts)?, survey.inventory))
@@ -120,12 +121,14 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
     let started = Instant::now();
     let root = root(global)?;
     // A slip in a name is told before anything is installed. Hosts that are in no folder are Nix's to know.
-    if let Ok(all) = files::read(&root, &files::hosts_in_folders(&root)) {
-        select::select(&all, &options.names)?;
+    let of_folders = files::hosts_in_folders(&root);
+    let quick = files::read(&root, &of_folders)?;
+    if !of_folders.is_empty() {
+        quick.select(&options.names)?;
     }
     let fleet = evaluate::open(global).await?;
-    let (all, inventory) = read_with(&fleet, &root).await?;
-    let choices = select::select(&all, &options.names)?;
+    let (files, inventory) = read_with(&fleet, &root).await?;
+    let choices = files.select(&options.names)?;
     known_to_git(&fleet, &choices)?;
     let played = match fleet.stage {
         Stage::Rehearsal => {
@@ -165,8 +168,8 @@ pub async fn interact(global: &Global, names: &[String]) -> Result<std::convert:
         .try_next("--stage nixos, or without it: cargo xtask vm start HOST")
         .into());
     }
-    let (all, _) = read_with(&fleet, &root).await?;
-    nixos::interact(&fleet, &select::select(&all, names)?).await
+    let (files, _) = read_with(&fleet, &root).await?;
+    nixos::interact(&fleet, &files.select(names)?).await
 }
 
 /// What a stage's player made of the scenarios.

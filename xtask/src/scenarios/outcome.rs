@@ -168,7 +168,7 @@ impl Played {
             console: Vec::new(),
             error: None,
             next_step: None,
-            kept: None,
+            kept: Vec::new(),
         };
         let outcome = Outcome {
             play: play.name.clone(),

@@ -48,8 +48,10 @@ pub(super) async fn play(
     };
     let harness = provisions.harness(&fleet.cache.machines(), harness_options)?;
     let wanted = generations::wanted(choices);
-    let generations = Generations::provide(fleet, &wanted, options.live).await?;
-    let (image, speed) = image(&harness, provisions.clone(), &mut channel.1).await?;
+    let (generations, (image, speed)) = tokio::try_join!(
+        Generations::provide(fleet, &wanted, options.live),
+        image(&harness, provisions.clone(), &mut channel.1)
+    )?;
     let shared = Shared::new(fleet, &provisions, image, generations, inventory)?;
 
     let jobs = jobs(choices, options.repeat);
@@ -107,7 +109,7 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
         let play_options = PlayOptions {
             logs: claim.folder.clone(),
             cold,
-            keep_failed: keep.then(|| claim.folder.join("kept")),
+            keep_failed: keep.then(|| job.play.name.clone()),
         };
         let ground = shared.ground(&job.play);
         let outcome = scenario::play(&kept, &ground, &job.play, &play_options, teller);

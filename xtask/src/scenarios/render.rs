@@ -135,12 +135,8 @@ pub fn of_play(play: &Played) -> String {
     }
     text.push_str(&format!("  {:<9} {}\n", "logs", play.logs.display()));
     if let Some(failure) = &play.failure {
-        if failure.kept.is_some() {
-            let machine = failure.machine.as_deref().unwrap_or("MACHINE");
-            text.push_str(&format!(
-                "  {:<9} cargo xtask vm shell {}/{machine}\n",
-                "kept", play.name
-            ));
+        for machine in &failure.kept {
+            text.push_str(&format!("  {:<9} cargo xtask vm shell {machine}\n", "kept"));
         }
         if let Some(next_step) = &failure.next_step {
             text.push_str(&format!("try: {next_step}\n"));

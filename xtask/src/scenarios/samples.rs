@@ -75,7 +75,7 @@ pub fn report() -> Report {
             machine: Some("Niko".to_owned()),
             journal: vec!["sshd[812]: Bad configuration option: Foo".to_owned()],
             console: console.map(str::to_owned).into(),
-            kept: Some("/cache/kept".into()),
+            kept: vec!["deploy-rollback/Niko".to_owned()],
             ..nothing()
         }),
         steps: steps(&[StepResult::Passed, StepResult::Failed, StepResult::NotPlayed]),
@@ -181,6 +181,6 @@ fn nothing() -> Failure {
         console: Vec::new(),
         error: None,
         next_step: None,
-        kept: None,
+        kept: Vec::new(),
     }
 }

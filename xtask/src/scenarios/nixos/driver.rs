@@ -163,7 +163,7 @@ impl<'a> Playing<'a> {
             console: self.last.clone(),
             error: None,
             next_step: None,
-            kept: None,
+            kept: Vec::new(),
         }
     }
 
