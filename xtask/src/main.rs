@@ -19,6 +19,7 @@ mod scenarios;
 mod setup;
 mod testing;
 mod tools;
+mod vm;
 mod whole_file;
 
 use std::process::ExitCode;

@@ -1,12 +1,13 @@
 //! The one place that starts processes: captured, streamed, timed, interrupted.
 //! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
 
+pub mod detached;
 mod groups;
 mod orphans;
 pub mod usage;
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -160,6 +161,20 @@ impl Command {
             .join(" ")
     }
 
+    /// Becomes this program: terminal, signals and exit code are its own from here on. Comes back only with the reason
+    /// why it could not be started.
+    pub fn replace_us(&self) -> anyhow::Error {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(&self.args);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        let error = command.exec();
+        let program = self.program.display().to_string();
+        anyhow::Error::new(error).context(format!("cannot start {program}"))
+    }
+
     /// Runs to the end with stdout and stderr captured. Errs only if the process could not be started.
     pub async fn capture(self) -> Result<Output> {
         self.stream(|_| ()).await
@@ -286,7 +301,8 @@ fn status_of(status: ExitStatus) -> Status {
     }
 }
 
-fn quote(word: &str) -> String {
+/// A word as a shell reads it.
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^#".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -2,6 +2,7 @@
 //! Handles are cheap to clone and may be used from several threads at once.
 
 mod attach;
+mod console;
 mod exec;
 mod fault;
 mod identity;
@@ -32,6 +33,7 @@ use crate::qemu::{Boot, Event, Forward, Model};
 use crate::run::Run;
 use crate::ssh::HostKey;
 
+pub use console::Terminal;
 pub use exec::{Exec, Running};
 pub use fault::{Cable, Nic};
 pub(crate) use kept::all as all_kept;
@@ -254,28 +256,6 @@ impl Machine {
     /// The port of 127.0.0.1 that leads to a forwarded port of the guest.
     pub fn port(&self, guest: u16) -> Option<u16> {
         lock(&self.0.ports).get(&guest).copied()
-    }
-
-    /// The serial console's log: firmware, loader, kernel.
-    pub fn console(&self) -> PathBuf {
-        self.0.run.logs().join(format!("{}.console", self.name()))
-    }
-
-    /// The serial console itself, a unix socket: what is written there is typed. One at a time is served.
-    pub fn console_socket(&self) -> PathBuf {
-        self.0.sockets.join(args::CONSOLE)
-    }
-
-    /// The last lines of the console, without escape sequences.
-    pub fn console_tail(&self, lines: usize) -> String {
-        self.vm()
-            .map_or_else(|_| String::new(), |vm| vm.console_tail(lines))
-    }
-
-    /// The same of a machine that is off, too.
-    pub(crate) fn console_lines(&self, lines: usize) -> Vec<String> {
-        let text = crate::qemu::process::console_tail(&self.console(), lines);
-        text.lines().map(str::to_owned).collect()
     }
 
     /// QEMU's events since its last start.

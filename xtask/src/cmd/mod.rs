@@ -12,6 +12,7 @@ mod hosts;
 mod nodes;
 mod setup;
 mod test;
+mod vm;
 mod vm_test;
 
 use anyhow::Result;
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,
+        Command::Vm(args) => vm::run(global, args).await,
         Command::VmTest(args) => vm_test::run(global, args).await,
         Command::Bench(args) => bench::run(global, args).await,
         Command::Completions(args) => completions::run(global, args).await,

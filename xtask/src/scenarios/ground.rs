@@ -55,6 +55,11 @@ impl Provisions {
         })
     }
 
+    /// deploy-rs' program of this name, which guests have.
+    pub fn activate(&self) -> PathBuf {
+        self.deploy.with_file_name("activate")
+    }
+
     /// Opens the harness.
     ///
     /// # Errors
@@ -213,7 +218,7 @@ fn addresses(play: &Play, inventory: &Inventory) -> BTreeMap<String, String> {
     addresses
 }
 
-fn of_host(host: &str, inventory: &Inventory) -> String {
+pub fn of_host(host: &str, inventory: &Inventory) -> String {
     let known = inventory.hosts.iter();
     let entry = known.filter(|(name, _)| name.as_str() == host);
     let address = entry

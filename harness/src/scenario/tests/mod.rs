@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod cells;
 mod documents;
 mod folder;
 mod made;
@@ -18,6 +19,24 @@ fn known() -> Known {
 
 fn plays(text: &str) -> Result<Vec<Play>, ReadError> {
     resolve(&read(text, "tests/scenarios/example.toml")?, &known())
+}
+
+/// Compares what is said of each changed text with the snapshot of that name.
+fn shown(name: &str, text: &str, changes: &[(&str, &str)]) {
+    let mut all = String::new();
+    for (from, to) in changes {
+        assert!(text.contains(from), "the example has no {from}");
+        let error = plays(&text.replacen(from, to, 1)).expect_err(to);
+        let change = match to.is_empty() {
+            true => format!("without {from}"),
+            false => (*to).to_owned(),
+        };
+        all.push_str(&format!(
+            "{}\n  {error}\n",
+            change.trim_end().replace('\n', "⏎")
+        ));
+    }
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, all) });
 }
 
 /// A scenario as most are.

@@ -1,24 +1,6 @@
 //! What is refused, and the words: one scenario that is right, with one thing changed at a time.
 
-use super::{plays, MATRIX, PLAIN};
-
-/// Compares what is said of each changed text with the snapshot of that name.
-fn shown(name: &str, text: &str, changes: &[(&str, &str)]) {
-    let mut all = String::new();
-    for (from, to) in changes {
-        assert!(text.contains(from), "the example has no {from}");
-        let error = plays(&text.replacen(from, to, 1)).expect_err(to);
-        let change = match to.is_empty() {
-            true => format!("without {from}"),
-            false => (*to).to_owned(),
-        };
-        all.push_str(&format!(
-            "{}\n  {error}\n",
-            change.trim_end().replace('\n', "⏎")
-        ));
-    }
-    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!(name, all) });
-}
+use super::{shown, PLAIN};
 
 #[test]
 fn what_is_no_toml() {
@@ -254,64 +236,6 @@ fn points_and_what_happens_meanwhile() {
         ),
         ("[[controls]]", "[points.late]\nafter = 3\n[[steps]]\nname = \"x\"\nwait = \"late\"\n[[controls]]"),
     ]);
-}
-
-#[test]
-fn cells_and_helpers() {
-    shown(
-        "cells",
-        MATRIX,
-        &[
-            ("phase = \"copy\"\n", ""),
-            ("port = 22\n", "port = 22\nspeed = 3\n"),
-            ("port = 22\n", "port = [22]\n"),
-            (
-                "name = \"late\"\nphase = \"activate\"",
-                "phase = \"activate\"\nname = \"cut-as-configured-copy-22\"",
-            ),
-            ("name = \"late\"", "name = \"control-1\""),
-            ("fault = \"cut\"", "fault = \"cut it\""),
-            ("fault = \"cut\"", "fault = \"cutt\"\nname = \"a\""),
-            ("left = \"bulky\"", "left = \"good\""),
-            ("port = 2222", "port = \"ssh\""),
-            ("phase = \"activate\"", "phase = \"activated\""),
-            ("sleep 1", "sleep {{secs}}"),
-            (
-                "{{fault}} falls into {{phase}}",
-                "{{faul}} falls into {{phase}}",
-            ),
-            ("cell = \"late\"", "cell = \"early\""),
-            ("\"Niko.bulky\"", "\"Niko.bulkier\""),
-            ("\"Niko.bulky\"", "\"client.bulky\""),
-            (
-                "state.BinaryCache.failed-units",
-                "state.client.failed-units",
-            ),
-            ("on = \"Niko\"\nwait = { port", "wait = { port"),
-            (
-                "on = \"Niko\"\nwait = { port = \"{{port}}\"",
-                "on = \"client\"\nwait = { running = \"good\"",
-            ),
-            (
-                "= \"late\"\nleave-out = [\"the machine is what it is: power-cut Niko\"]",
-                "= \"late\"\nleave-out = [\"the machine is what it is\"]",
-            ),
-        ],
-    );
-    let each = MATRIX.find("[[each]]").unwrap()..MATRIX.find("[machines.Niko]").unwrap();
-    let mut text = MATRIX.to_owned();
-    text.replace_range(each, "each = []\n");
-    shown(
-        "each",
-        &text,
-        &[
-            ("each = []", "each = \"host\""),
-            ("each = []", "each = []\n"),
-            ("each = []", "each = 3"),
-            ("each = []", "each = [3]"),
-            ("each = []", "each = \"hosts\""),
-        ],
-    );
 }
 
 #[test]
