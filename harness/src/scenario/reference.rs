@@ -111,13 +111,23 @@ fn kind(value: &Value, schema: &Value) -> String {
         "string" => "text".to_owned(),
         "integer" => "whole number".to_owned(),
         "boolean" => "`true` or `false`".to_owned(),
-        "array" => format!("list of {}", kind(&value["items"], schema)),
+        "array" => format!("list of {}", many(&kind(&value["items"], schema))),
         "object" => match &value["additionalProperties"] {
             Value::Bool(_) => "table".to_owned(),
             inner => format!("by name, {}", kind(inner, schema)),
         },
         "" => "any value".to_owned(),
         other => other.to_owned(),
+    }
+}
+
+fn many(one: &str) -> String {
+    match one
+        .strip_prefix("[a ")
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((name, link)) => format!("[{name}s]{link}"),
+        None => format!("{one}s"),
     }
 }
 
