@@ -96,12 +96,12 @@ title = " {{which}} of all "
 proves = """
 Everything.
 """
-each = [{ which = "one", seconds = 7, share = 0.5 }, { name = "two", which = "x y", seconds = 8, share = 1.0 }]
+each = [{ name = "1", which = "one", seconds = 7, share = 0.5 }, { name = "two", which = "x y", seconds = 8, share = 1.0 }]
 [machines.Niko]
 generations = ["as-configured", "good", "next"]
 in-store = ["next", "Testing.good"]
 [machines.Testing]
-generations = ["good"]
+generations = ["good", "next"]
 [machines.client]
 helper = true
 [points.up]
@@ -169,6 +169,7 @@ thaw = "Niko"
 [[blocks.inner]]
 wait = { no-file = "/x" , on = "controller" }
 [[blocks.inner]]
+name = "the default"
 wait = { boot-default = "good", on = "Niko" }
 [[blocks.inner]]
 reboot = "Niko"
