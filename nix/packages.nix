@@ -11,6 +11,7 @@ let
     "guard"
     "harness"
     "nix/rehearsal"
+    "tests/nixos/capabilities.toml"
   ];
   isWanted =
     path:

@@ -13,7 +13,7 @@ use crate::fleet::stage::Stage;
 const FILE: &str = "tests/nixos/capabilities.toml";
 
 /// For a fleet that has no table of its own.
-const EMBEDDED: &str = "verbs = []";
+const EMBEDDED: &str = include_str!("../../../tests/nixos/capabilities.toml");
 
 /// The table.
 #[derive(Debug, Clone, Deserialize)]
