@@ -74,6 +74,8 @@ pub enum Command {
     BuildAll(BuildAll),
     /// Show what changes on each host between two revisions
     Diff(Diff),
+    /// On the signer: verify a commit, build its hosts, and sign what each of them is to have
+    Release(Release),
     /// Plan what a deployment of a ref would do, host by host
     Deploy(Deploy),
     /// Run `nix flake check`, formatting and lints
@@ -224,6 +226,24 @@ pub struct Diff {
 }
 
 #[derive(Debug, Args)]
+pub struct Release {
+    /// A whole commit id, or a branch: `main` for every host, `test-HOST` for that host
+    #[arg(default_value = "main")]
+    pub commit: String,
+    /// The signer's own configuration [default: /etc/slipway/signer.toml]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SLIPWAY_SIGNER",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+    /// This host's new configuration has no guard, and that is meant
+    #[arg(long, value_name = "HOST")]
+    pub removes_guard: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct Deploy {
     /// Only these hosts
     pub hosts: Vec<String>,
@@ -244,7 +264,7 @@ pub struct Deploy {
     #[arg(long, value_name = "N")]
     pub wave: Option<u32>,
     /// How long a test lasts: 30m, 4h, 2d
-    #[arg(long = "for", value_name = "TIME", default_value = "4h", value_parser = seconds)]
+    #[arg(long = "for", value_name = "TIME", default_value = "4h", value_parser = lease)]
     pub lease: u64,
     /// One JSON document instead of tables
     #[arg(long, conflicts_with = "markdown")]
@@ -262,21 +282,9 @@ pub enum BootChoice {
     Never,
 }
 
-fn seconds(text: &str) -> Result<u64, String> {
-    const DAY: u64 = 24 * 3600;
-    let unit = text.chars().last().and_then(|unit| match unit {
-        's' => Some(1),
-        'm' => Some(60),
-        'h' => Some(3600),
-        'd' => Some(DAY),
-        _ => None,
-    });
-    let parsed = unit.and_then(|unit| {
-        let number: u64 = text[..text.len() - 1].parse().ok()?;
-        number.checked_mul(unit)
-    });
-    match parsed {
-        Some(seconds) if (60..=30 * DAY).contains(&seconds) => Ok(seconds),
+fn lease(text: &str) -> Result<u64, String> {
+    match crate::report::words::time_span(text).map(|time| time.as_secs()) {
+        Some(seconds @ 60..=2_592_000) => Ok(seconds),
         _ => Err("a time such as 30m, 4h or 2d, at least a minute and at most 30 days".to_owned()),
     }
 }

@@ -14,6 +14,7 @@ mod failure;
 mod fleet;
 mod format;
 mod process;
+mod release;
 mod report;
 mod scenarios;
 mod setup;

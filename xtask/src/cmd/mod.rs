@@ -10,6 +10,7 @@ mod doctor;
 mod fmt;
 mod hosts;
 mod nodes;
+mod release;
 mod setup;
 mod test;
 mod vm;
@@ -29,6 +30,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Nodes(args) => nodes::run(global, args).await,
         Command::BuildAll(args) => build_all::run(global, args).await,
         Command::Diff(args) => diff::run(global, args).await,
+        Command::Release(args) => release::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,

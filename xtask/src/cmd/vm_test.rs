@@ -75,9 +75,7 @@ async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
         report::say(&format!("note: hosts are the folders in hosts/: {why}"));
     }
     let text = if args.list {
-        list::text(&choices, |_| {
-            vec!["rehearsal".to_owned(), "nixos".to_owned()]
-        })
+        list::text(&choices, |choice| found.stages(choice))
     } else {
         list::checked(&choices)
     };

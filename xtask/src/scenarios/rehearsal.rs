@@ -12,7 +12,7 @@ use super::budget::{self, Budget};
 use super::generations::{self, Generations};
 use super::ground::{accelerator_word, HarnessOptions, Provisions, Shared};
 use super::logs;
-use super::outcome::{Played, Scenario};
+use super::outcome::Played;
 use super::pool::{self, Job, News, Player, Teller};
 use super::select::Choice;
 use super::{Options, Plays};
@@ -65,7 +65,7 @@ pub(super) async fn play(
     Ok(Plays {
         accelerator: Some(accelerator_word(speed.accelerator)),
         jobs: budget.jobs,
-        scenarios: group(choices, played),
+        played,
     })
 }
 
@@ -121,16 +121,6 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
         played.logs = logs::shown(&claim.folder);
         played
     })
-}
-
-/// The plays of each scenario, in all their rounds.
-pub(super) fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
-    let scenarios = choices.iter().map(|choice| {
-        let is_of = |play: &&Played| choice.plays.iter().any(|it| it.name == play.name);
-        let plays = played.iter().filter(is_of).cloned().collect();
-        Scenario::of(&choice.name, &choice.title, plays)
-    });
-    scenarios.collect()
 }
 
 /// Of all that the harness tells, what is not said by a play's own line.

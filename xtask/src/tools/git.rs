@@ -1,6 +1,7 @@
 //! Git: what it tracks, what differs from the index, revisions and their names.
 
 mod generated;
+pub mod signed;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -6,4 +6,5 @@ pub mod git;
 pub mod nix;
 pub mod pip;
 pub mod ssh;
+pub mod ssh_keygen;
 pub mod version;

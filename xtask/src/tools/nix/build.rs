@@ -162,6 +162,18 @@ impl Nix {
         Ok(())
     }
 
+    /// Signs paths and all that they refer to.
+    pub async fn sign(&self, paths: &[&StorePath], key: &Path) -> Result<()> {
+        self.command(["store", "sign", "--recursive", "--key-file"])
+            .arg(key)
+            .args(paths.iter().map(|path| path.as_str()))
+            .timeout(std::time::Duration::from_secs(600))
+            .success()
+            .await
+            .with_context(|| format!("cannot sign closures with {}", key.display()))?;
+        Ok(())
+    }
+
     /// How a person calls this Nix: by its name if that finds it.
     pub fn words(&self) -> String {
         let named = which::which("nix").ok();
