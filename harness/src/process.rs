@@ -133,11 +133,6 @@ impl Command {
         self.spawn(out, err)
     }
 
-    /// Starts it with stdout and stderr going to a file each.
-    pub fn start_into(self, out: File, err: File) -> Result<Guarded> {
-        self.spawn(out.into(), err.into())
-    }
-
     /// Starts it with nobody listening.
     pub fn start_quiet(self) -> Result<Guarded> {
         self.spawn(Stdio::null(), Stdio::null())

@@ -521,6 +521,8 @@ pub struct Bench {
 pub enum BenchCommand {
     /// Generated fleets: build-all against a serial loop and one `nix build`
     BuildAll(BenchBuildAll),
+    /// Virtual machines: image, boots, snapshots, several at once, against plain QEMU
+    Vm(BenchVm),
 }
 
 #[derive(Debug, Args)]
@@ -534,6 +536,25 @@ pub struct BenchBuildAll {
     /// Runs of each measurement; the median is reported
     #[arg(long, default_value_t = 3)]
     pub runs: u16,
+    /// Write the figures as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchVm {
+    /// Runs of each measurement; the median is reported
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub runs: u16,
+    /// The most machines that are started at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub at_once: u16,
+    /// Leave out the building of an image
+    #[arg(long)]
+    pub no_image: bool,
+    /// What runs the guests' CPUs
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
     /// Write the figures as JSON, `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

@@ -61,7 +61,9 @@ impl Bench<'_> {
         }
         let mut failures = Vec::new();
         for tests in cargo::WITHOUT_MACHINES {
-            let command = self.with_nix(tests.run()).current_dir(self.root);
+            let command = self
+                .with_nix(tests.run_without_machines())
+                .current_dir(self.root);
             let outcome = of_cargo_run(&command.capture().await?);
             sum.counts += outcome.counts;
             sum.skips.extend(outcome.skips);

@@ -2,7 +2,7 @@
 //! own. All that it started, in the foreground or not, ends with it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,9 +19,10 @@ const HOST: Duration = Duration::from_secs(300);
 /// What tells its processes from all others.
 const MARK: &str = "HARNESS_CONTROLLER";
 
-/// Runs the script $1 and notes its exit code in $2; then it stays, so that whatever the script left behind ends with
-/// it and not before.
-const STAY: &str = r#"/bin/sh "$1"; echo $? >"$2.new"; mv "$2.new" "$2"; exec sleep infinity"#;
+/// Runs the script $1 with its output in $3 and $4 and the mark $5, and notes its exit code in $2; then it stays, so
+/// that whatever the script left behind ends with it and not before. It has no mark itself: nobody is to kill it.
+const STAY: &str = r#"HARNESS_CONTROLLER="$5" /bin/sh "$1" >"$3" 2>"$4"
+echo $? >"$2.new"; mv "$2.new" "$2"; exec sleep infinity"#;
 
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -83,8 +84,14 @@ impl Desk {
             cache::write(&path, text.as_bytes())?;
         }
         let key = inner.dir().join("signing-key");
-        let nix_public_key = ground.nix.make_key(&key)?;
-        ground.nix.fill(&store, closures)?;
+        // A play of helpers needs no Nix.
+        let nix_public_key = match closures.is_empty() {
+            true => String::new(),
+            false => {
+                ground.nix.fill(&store, closures)?;
+                ground.nix.make_key(&key)?
+            }
+        };
         let mark = format!("{}-{}", std::process::id(), inner.name);
         let mut env = environment(&dir, &store, &ground.nix);
         env.extend(ground.controller.env.clone());
@@ -98,7 +105,6 @@ impl Desk {
             ground.controller.signing_key_variable.clone(),
             key.display().to_string(),
         );
-        env.insert(MARK.to_owned(), mark.clone());
         Ok(Self {
             dir,
             logs: inner.logs.clone(),
@@ -122,13 +128,12 @@ impl Desk {
             self.logs.join(format!("{name}.stdout")),
             self.logs.join(format!("{name}.stderr")),
         );
-        let create = |path: &Path| File::create(path).map_err(|e| Error::io("make", path, e));
         let guarded = self
             .command("/bin/sh")
             .args(["-c", STAY, "controller"])
-            .arg(&file)
-            .arg(&code)
-            .start_into(create(&out)?, create(&err)?)?;
+            .args([&file, &code, &out, &err])
+            .arg(&self.mark)
+            .start_quiet()?;
         self.started.push(guarded);
         Ok(Started {
             index: self.started.len() - 1,
@@ -165,27 +170,26 @@ impl Desk {
         }
     }
 
-    /// The processes of this controller whose command line contains `pattern`.
-    pub fn processes(&self, pattern: &str) -> Vec<i32> {
+    /// Its processes that `pgrep -f` finds for the pattern, those in the background and of ended commands included.
+    pub fn processes(&self, pattern: &str) -> Result<Vec<i32>> {
+        // Without the controller's environment, so that it does not find itself.
+        let found = Command::new("pgrep")
+            .args(["-f", "--", pattern])
+            .capture(HOST)?;
         let marked = format!("{MARK}={}", self.mark);
-        let Ok(all) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        Ok(found
+            .text()
+            .lines()
+            .filter_map(|line| line.parse().ok())
             .filter(|pid: &i32| {
                 // What ended meanwhile, or is another user's, is none of ours.
-                let has = |file: &str, line: &str| {
-                    fs::read(format!("/proc/{pid}/{file}")).is_ok_and(|bytes| {
-                        let text = String::from_utf8_lossy(&bytes).into_owned();
-                        match file {
-                            "environ" => text.split('\0').any(|entry| entry == line),
-                            _ => text.replace('\0', " ").contains(line),
-                        }
-                    })
-                };
-                has("cmdline", pattern) && has("environ", &marked)
+                fs::read(format!("/proc/{pid}/environ")).is_ok_and(|bytes| {
+                    bytes
+                        .split(|byte| *byte == 0)
+                        .any(|entry| entry == marked.as_bytes())
+                })
             })
-            .collect()
+            .collect())
     }
 
     fn command(&self, program: impl AsRef<Path>) -> Command {
@@ -196,6 +200,15 @@ impl Desk {
             })
             .clean_env()
             .in_dir(self.dir.join("work"))
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // What went into a session of its own does not end with its command's group.
+        for pid in self.processes(".").unwrap_or_default() {
+            crate::process::send(pid, nix::sys::signal::Signal::SIGKILL);
+        }
     }
 }
 
@@ -310,9 +323,6 @@ impl Nix {
 
     /// Puts into `store` what can be deployed, with the derivations: newer deploy-rs asks for them.
     fn fill(&self, store: &Path, closures: &Closures) -> Result<()> {
-        if closures.is_empty() {
-            return Ok(());
-        }
         let mut paths: Vec<&Path> = closures
             .values()
             .flat_map(|closure| [closure.profile.as_path(), closure.toplevel.as_path()])
@@ -364,5 +374,10 @@ mod tests {
         assert_eq!(env["HOME"], "/c/home");
         assert_eq!(env["NIX_REMOTE"], "local?root=/s");
         assert!(!env.contains_key("SSH_AUTH_SOCK") && !env.contains_key("NIX_CONF_DIR"));
+    }
+
+    #[test]
+    fn the_mark_is_given_to_what_runs_and_not_to_what_stays() {
+        assert!(STAY.starts_with(&format!("{MARK}=\"$5\" /bin/sh \"$1\"")));
     }
 }

@@ -75,7 +75,7 @@ fn on_controller(stage: &Stage, sight: &Sight) -> Result<bool> {
             let output = stage.desk.ask(HTTP, url, within)?;
             Ok(answers(&output, *status, text.as_deref()))
         }
-        Sight::Process(pattern) => Ok(!stage.desk.processes(pattern).is_empty()),
+        Sight::Process(pattern) => Ok(!stage.desk.processes(pattern)?.is_empty()),
         Sight::Unit(_)
         | Sight::Journal { .. }
         | Sight::Running(_)

@@ -305,7 +305,7 @@ fn kill(stage: &Stage, on: &Place, pattern: &str, signal: &str) -> crate::Result
             let signal = crate::process::signal(signal)?;
             let killed = stage
                 .desk
-                .processes(pattern)
+                .processes(pattern)?
                 .into_iter()
                 .filter(|pid| crate::process::send(*pid, signal))
                 .count();
