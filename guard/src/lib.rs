@@ -2,7 +2,20 @@
 //! confirmed. Depends on no other crate of the workspace; xtask uses its types.
 
 pub mod answer;
+pub mod boot_loader;
+pub mod closure;
+pub mod command;
+pub mod config;
+pub mod health;
+pub mod history;
+pub mod machine;
+pub mod process;
 pub mod refusal;
 pub mod release;
+pub mod roots;
+pub mod signature;
+pub mod state;
 pub mod store_path;
+pub mod system;
 pub mod time;
+pub mod whole_file;
