@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::refusal::{Code, Refusal};
 use crate::release::ActionKind;
 use crate::store_path::{is_hash, StorePath};
@@ -62,7 +64,8 @@ pub struct Activate {
     pub confirm_timeout: Duration,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     Dry,
     /// With no flag deploy-rs asks for a switch; before 1.0.0 it had no flag for a test.
@@ -337,7 +340,7 @@ fn is_plain_path(path: &str) -> bool {
 }
 
 /// Words between spaces, each bare or in single quotes as a whole. What a shell would do more with is refused.
-fn split(line: &str) -> Result<Vec<String>, Refusal> {
+pub(crate) fn split(line: &str) -> Result<Vec<String>, Refusal> {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || b"+-./_=:@,?".contains(&byte);
     let refusal = || Refusal::because(Code::BadArgument, "what only a shell would understand");
     let mut words = Vec::new();

@@ -150,26 +150,29 @@ impl Config {
         Duration::from_secs(self.activation_timeout_seconds)
     }
 
-    /// The health checks of a configuration that is to run; none that it says are read leniently, since its guard may be
-    /// a newer one.
+    /// What a configuration that is to run says of itself; read leniently, since its guard may be a newer one. None: it
+    /// has no guard.
     ///
     /// # Errors
-    /// If it has a guard whose configuration cannot be read.
-    pub fn health_checks_of(toplevel: &StorePath) -> Result<Option<BTreeMap<String, HealthCheck>>> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Partly {
-            #[serde(default)]
-            health_checks: BTreeMap<String, HealthCheck>,
-        }
+    /// If it has one whose configuration cannot be read.
+    pub fn of_toplevel(toplevel: &StorePath) -> Result<Option<Partly>> {
         let path = toplevel.join(FILE.trim_start_matches('/'));
         if !path.exists() {
             return Ok(None);
         }
-        let partly: Partly = serde_json::from_slice(&read_bounded(&path)?)
+        let partly = serde_json::from_slice(&read_bounded(&path)?)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Some(partly.health_checks))
+        Ok(Some(partly))
     }
+}
+
+/// What every guard's configuration has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Partly {
+    pub host: String,
+    #[serde(default)]
+    pub health_checks: BTreeMap<String, HealthCheck>,
 }
 
 /// Files of the store are reached through links.

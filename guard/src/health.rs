@@ -1,10 +1,11 @@
 //! Whether a host that has just been activated is healthy: its checks, its units, its guard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::File;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::config::{Config, HealthCheck};
 use crate::process::{Exit, Program};
@@ -49,47 +50,52 @@ fn passes(config: &Config, check: &HealthCheck, log: &File) -> Result<()> {
 }
 
 fn once(config: &Config, check: &HealthCheck, log: &File) -> Result<()> {
-    let exit = program(config, check).into_file(log)?;
+    let exit = program(config, check)?.into_file(log)?;
     anyhow::ensure!(exit == Exit::Code(0), "it {exit}");
     Ok(())
 }
 
-fn program(config: &Config, check: &HealthCheck) -> Program {
-    let words: Vec<String> = match (&check.command, &check.url) {
-        (Some(command), _) => {
-            let sh = config.programs.sh.display().to_string();
-            vec![sh, "-c".to_owned(), command.clone()]
-        }
-        (None, url) => {
-            let curl = config.programs.curl.display().to_string();
+/// Redirects are not followed, and none of them counts. Arguments: curl, seconds, URL.
+const FETCH: &str = r#"
+code=$("$0" --silent --show-error --output /dev/null --write-out '%{http_code}' --max-time "$1" --url "$2") || exit 1
+case $code in 2*) ;; *) echo "$2 answers $code"; exit 1 ;; esac"#;
+
+fn program(config: &Config, check: &HealthCheck) -> Result<Program> {
+    let programs = &config.programs;
+    let mut words: Vec<OsString> = vec![(&programs.sh).into(), "-c".into()];
+    match (&check.command, &check.url) {
+        (Some(command), _) => words.push(command.into()),
+        (None, Some(url)) => {
             let time = check.timeout.to_string();
-            // Redirects are not followed, and none of them counts.
-            let script = "code=$(\"$0\" --silent --show-error --output /dev/null --write-out '%{http_code}' \
-                          --max-time \"$1\" --url \"$2\") || exit 1\n\
-                          case $code in 2*) ;; *) echo \"$2 answers $code\"; exit 1 ;; esac";
-            let sh = config.programs.sh.display().to_string();
-            let url = url.clone().unwrap_or_default();
-            vec![sh, "-c".to_owned(), script.to_owned(), curl, time, url]
+            words.extend([
+                FETCH.into(),
+                (&programs.curl).into(),
+                time.into(),
+                url.into(),
+            ]);
         }
-    };
-    let as_user = if check.user == "root" {
-        words
-    } else {
-        let setpriv = config.programs.setpriv.display().to_string();
-        let user = check.user.clone();
-        let mut all = vec![setpriv, format!("--reuid={user}")];
-        all.extend(["--init-groups", "--reset-env", "--regid"].map(str::to_owned));
-        all.insert(2, "--inh-caps=-all".to_owned());
-        all.push(user);
-        all.push("--".to_owned());
-        all.extend(words);
-        all
-    };
-    let mut words = as_user.into_iter();
-    Program::new(words.next().unwrap_or_default())
+        (None, None) => anyhow::bail!("it has neither a command nor a URL"),
+    }
+    let time = Duration::from_secs(check.timeout) + SLACK;
+    if check.user == "root" {
+        let program = Program::new(&programs.sh).args(words.drain(1..));
+        return Ok(program.env("PATH", &config.path).within(time));
+    }
+    let user = nix::unistd::User::from_name(&check.user)?
+        .with_context(|| format!("there is no user {}", check.user))?;
+    Ok(Program::new(&programs.setpriv)
+        .args([
+            format!("--reuid={}", user.uid),
+            format!("--regid={}", user.gid),
+            "--init-groups".to_owned(),
+            "--inh-caps=-all".to_owned(),
+            "--".to_owned(),
+        ])
         .args(words)
         .env("PATH", &config.path)
-        .within(Duration::from_secs(check.timeout) + SLACK)
+        .env("USER", &user.name)
+        .env("HOME", user.dir)
+        .within(time))
 }
 
 /// Units that are failed now and were not before.
