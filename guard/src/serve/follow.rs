@@ -65,6 +65,11 @@ impl Service {
                 }
                 return exit_code(told);
             }
+            if let Some(ended) = self.ended_unseen(&follow.id)? {
+                let note = Answer::Note(format!("guard: {}", outcome_line(&ended)));
+                wire::write(stream, &note)?;
+                return Ok(1);
+            }
             if begun.elapsed() > BEGIN_WITHIN && !self.meeting.log_file(&follow.id).exists() {
                 anyhow::bail!("the activation was not begun");
             }
@@ -73,6 +78,18 @@ impl Service {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// How an activation ended of which nobody told: the host was rebooted in its middle.
+    fn ended_unseen(&self, id: &str) -> Result<Option<Outcome>> {
+        let state = self.store.read()?;
+        let last = state.last.filter(|last| last.id == id);
+        let over = state.current.is_none() && self.meeting.told(id).is_none();
+        let ended = last.and_then(|last| last.ended).filter(|_| over);
+        Ok(ended.map(|ended| ended.outcome).filter(|outcome| {
+            // These are written down by the activation itself, which tells of them a moment later.
+            matches!(outcome, Outcome::Interrupted | Outcome::TrialFailed { .. })
+        }))
     }
 
     fn pass_on(&self, stream: &UnixStream, id: &str, mut offset: u64) -> Result<u64> {
