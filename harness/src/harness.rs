@@ -51,6 +51,22 @@ impl Harness {
         Ok(Self(Arc::new(Inner { options, cache })))
     }
 
+    /// For looking at a cache and collecting its garbage, where there are no tools: whatever needs one fails.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn without_tools(cache: &Path) -> Result<Self> {
+        let options = Options {
+            tools: Tools::debian(Path::new("/")),
+            cache: cache.to_owned(),
+            accelerator: Wanted::Auto,
+            timeout_scale: 1.0,
+            progress: Progress::silent(),
+        };
+        let cache = Cache::open(cache)?;
+        Ok(Self(Arc::new(Inner { options, cache })))
+    }
+
     /// The image of a recipe, built if the cache does not have it (about a minute; 300 MiB on the disk).
     ///
     /// # Errors

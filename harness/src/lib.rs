@@ -24,12 +24,12 @@ mod transcript;
 
 pub use accel::Wanted;
 pub use error::{Error, ErrorKind, Result};
-pub use gc::Collected;
+pub use gc::{Collected, Removed};
 pub use harness::{BootSlot, Harness, Options, Speed};
 pub use image::{kernel_options, GuestFile, Image, Recipe};
 pub use lan::Lan;
 pub use machine::{
-    Cable, Exec, Kept, KeptAs, Machine, Nic, Origin, Prepare, Ready, Running, Spec, Wait,
+    Cable, Exec, Kept, KeptAs, Machine, Nic, Origin, Prepare, Ready, Running, Spec, Terminal, Wait,
 };
 pub use network::Condition;
 pub use process::Output;

@@ -133,11 +133,6 @@ impl Command {
         self.spawn(out, err)
     }
 
-    /// Starts it with stdout and stderr going to a file each.
-    pub fn start_into(self, out: File, err: File) -> Result<Guarded> {
-        self.spawn(out.into(), err.into())
-    }
-
     /// Starts it with nobody listening.
     pub fn start_quiet(self) -> Result<Guarded> {
         self.spawn(Stdio::null(), Stdio::null())
@@ -282,6 +277,18 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// A signal by its name, without `SIG`.
+pub(crate) fn signal(name: &str) -> Result<nix::sys::signal::Signal> {
+    format!("SIG{name}")
+        .parse()
+        .map_err(|_| Error::new(ErrorKind::State, format!("there is no signal `{name}`")))
+}
+
+/// Whether the process was still there to be sent it.
+pub(crate) fn send(pid: i32, signal: nix::sys::signal::Signal) -> bool {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).is_ok()
 }
 
 fn read_all(from: Option<impl Read>) -> Vec<u8> {

@@ -106,6 +106,16 @@ impl Run {
         &self.0.logs
     }
 
+    /// The public half of the key that was made for this run.
+    pub fn public_key(&self) -> &str {
+        &self.0.identity.public_key
+    }
+
+    /// A folder for sockets, short enough for their names; goes with the run.
+    pub fn sockets(&self) -> &Path {
+        self.0.sockets()
+    }
+
     /// One `ssh_config` for all machines of the run, by name (`ssh -F FILE root@web`).
     pub fn ssh_config(&self) -> PathBuf {
         self.0.dir().join("ssh_config")

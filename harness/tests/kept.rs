@@ -4,6 +4,8 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use common::{ok, place};
@@ -83,4 +85,50 @@ fn a_machine_that_is_settled_keeps_its_disk_and_boots_again() {
     assert_eq!(ok(last.shell("hostname")), "settled");
     drop(last);
     ok(harness.forget(&kept));
+}
+
+#[test]
+fn somebody_may_type_at_the_console_and_the_log_has_it_too() {
+    let Some(place) = place("console") else {
+        return;
+    };
+    let machine = place.machine("console");
+    let terminal = harness::Terminal {
+        name: "vt100".to_owned(),
+        rows: 33,
+        columns: 99,
+    };
+    // Nothing of it needs the network.
+    ok(machine.plug(Nic::Control, Cable::Out));
+    ok(machine.console_shell(&terminal));
+    let mut person = UnixStream::connect(machine.console_socket()).unwrap();
+    person
+        .set_read_timeout(Some(machine.host_time(Duration::from_secs(30))))
+        .unwrap();
+    let mut said = String::new();
+    let mut type_and_see = |typed: &str, wanted: &str| {
+        person.write_all(typed.as_bytes()).unwrap();
+        let mut chunk = [0u8; 4096];
+        while !said.contains(wanted) {
+            let count = person.read(&mut chunk).unwrap_or(0);
+            assert!(count > 0, "no `{wanted}` in {said}");
+            said.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        }
+        said.clear();
+    };
+    type_and_see("", "root@console:~# ");
+    type_and_see(
+        "echo $((6 * 7)) $USER $(stty size) $TERM\r",
+        "42 root 33 99 vt100",
+    );
+    drop(person);
+    // The same shell goes on for the next visitor, who has another terminal.
+    ok(machine.console_shell(&harness::Terminal {
+        rows: 20,
+        ..terminal
+    }));
+    ok(machine.wait_until("the log", Duration::from_secs(10), || {
+        Ok(machine.console_tail(20).contains("42 root 33 99 vt100"))
+    }));
+    assert_eq!(ok(machine.shell("stty -F /dev/ttyS0 size")), "20 99");
 }

@@ -1,6 +1,6 @@
 # No packet comes in or goes out any more, on connections that stand as on new ones. No unit fails.
 {
-  environment.etc."slipway-test/generation".text = "breaks-network\n";
+  environment.etc.slipway-generation.text = "breaks-network\n";
   networking.nftables.tables.breaks-network = {
     family = "inet";
     content = ''

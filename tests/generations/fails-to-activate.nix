@@ -1,6 +1,6 @@
 # Its activation script fails, after the units to be stopped were stopped and before any is started.
 {
-  environment.etc."slipway-test/generation".text = "fails-to-activate\n";
+  environment.etc.slipway-generation.text = "fails-to-activate\n";
   system.activationScripts.fails-on-purpose = {
     deps = [ "etc" ];
     text = ''

@@ -1,6 +1,6 @@
 # A service that takes the last byte of the disk and fails. What it took stays taken when it is stopped.
 {
-  environment.etc."slipway-test/generation".text = "fills-disk\n";
+  environment.etc.slipway-generation.text = "fills-disk\n";
   systemd.services.fills-disk = {
     description = "Takes the whole disk";
     wantedBy = [ "multi-user.target" ];

@@ -1,6 +1,6 @@
 # A change that does no harm: a file and a service more.
 {
-  environment.etc."slipway-test/generation".text = "good\n";
+  environment.etc.slipway-generation.text = "good\n";
   systemd.services.good = {
     description = "What the good generation brings";
     wantedBy = [ "multi-user.target" ];

@@ -1,6 +1,6 @@
 # The upgrade of `good`: the same file and service, both changed.
 {
-  environment.etc."slipway-test/generation".text = "next\n";
+  environment.etc.slipway-generation.text = "next\n";
   systemd.services.good = {
     description = "What the good generation brings";
     wantedBy = [ "multi-user.target" ];

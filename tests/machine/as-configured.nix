@@ -13,7 +13,8 @@ let
 
   # As /etc/passwd has it: NixOS names a shell by its place in the system, whichever package it is.
   shellOf =
-    shell: if lib.isDerivation shell then "/run/current-system/sw${shell.shellPath}" else toString shell;
+    shell:
+    if lib.isDerivation shell then "/run/current-system/sw${shell.shellPath}" else toString shell;
   accounts = lib.mapAttrs' (
     _: user:
     lib.nameValuePair user.name {

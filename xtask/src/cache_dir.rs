@@ -62,6 +62,11 @@ impl CacheDir {
         self.0.join("machines")
     }
 
+    /// What is known of the machines that run by name, a folder each.
+    pub fn held(&self) -> PathBuf {
+        self.machines().join("held")
+    }
+
     /// The rehearsal stand-ins that are embedded in this program, by the hash of their content.
     pub fn rehearsal(&self, hash: &str) -> PathBuf {
         self.0.join("rehearsal").join(hash)

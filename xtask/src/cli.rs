@@ -74,6 +74,10 @@ pub enum Command {
     BuildAll(BuildAll),
     /// Show what changes on each host between two revisions
     Diff(Diff),
+    /// On the signer: verify a commit, build its hosts, and sign what each of them is to have
+    Release(Release),
+    /// Plan what a deployment of a ref would do, host by host
+    Deploy(Deploy),
     /// Run `nix flake check`, formatting and lints
     Check(Check),
     /// Format the Nix files as nixfmt does
@@ -82,6 +86,8 @@ pub enum Command {
     Test(Test),
     /// Play scenarios on virtual machines of the fleet's hosts
     VmTest(VmTest),
+    /// Start any host of the fleet as a virtual machine, to look at it
+    Vm(Vm),
     /// Measure against plain Nix in the same run
     Bench(Bench),
     /// Print shell completions
@@ -104,6 +110,8 @@ pub enum ToolChoice {
     Act,
     /// QEMU, firmware and image tools, for virtual machines
     Vm,
+    /// For the tests of the scenarios' interpreter in stage nixos
+    Pytest,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +226,70 @@ pub struct Diff {
 }
 
 #[derive(Debug, Args)]
+pub struct Release {
+    /// A whole commit id, or a branch: `main` for every host, `test-HOST` for that host
+    #[arg(default_value = "main")]
+    pub commit: String,
+    /// The signer's own configuration [default: /etc/slipway/signer.toml]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SLIPWAY_SIGNER",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+    /// This host's new configuration has no guard, and that is meant
+    #[arg(long, value_name = "HOST")]
+    pub removes_guard: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// Only these hosts
+    pub hosts: Vec<String>,
+    /// What to deploy: `main` goes to every host, `test-HOST` is tried on that host, anything else is only built
+    /// [default: the branch that is checked out]
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
+    /// When a host boots into it instead of switching
+    #[arg(long, value_enum, default_value_t = BootChoice::Auto)]
+    pub boot: BootChoice,
+    /// Say what would be done, and do nothing
+    #[arg(long, required = true)]
+    pub plan: bool,
+    /// Compare with this revision instead of asking the hosts what they run
+    #[arg(long, value_name = "REV", requires = "plan")]
+    pub against: Option<String>,
+    /// Only the hosts of this wave
+    #[arg(long, value_name = "N")]
+    pub wave: Option<u32>,
+    /// How long a test lasts: 30m, 4h, 2d
+    #[arg(long = "for", value_name = "TIME", default_value = "4h", value_parser = lease)]
+    pub lease: u64,
+    /// One JSON document instead of tables
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// The plan in Markdown
+    #[arg(long, requires = "plan")]
+    pub markdown: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BootChoice {
+    /// Where switching is inhibited, or the commit says `Deploy: boot`
+    Auto,
+    Always,
+    Never,
+}
+
+fn lease(text: &str) -> Result<u64, String> {
+    match crate::report::words::time_span(text).map(|time| time.as_secs()) {
+        Some(seconds @ 60..=2_592_000) => Ok(seconds),
+        _ => Err("a time such as 30m, 4h or 2d, at least a minute and at most 30 days".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct Check {
     /// One JSON document instead of a table
     #[arg(long)]
@@ -289,6 +361,118 @@ pub struct VmTest {
     pub interactive: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct Vm {
+    #[command(subcommand)]
+    pub command: VmCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VmCommand {
+    /// Start a host as a machine; it runs until it is stopped, and keeps its disk
+    Start(VmStart),
+    /// A shell on a machine, or one command
+    Shell(VmShell),
+    /// The serial console of a machine; needs none of its network
+    Console(VmConsole),
+    /// List the machines that run, those that are stopped, and those that failed plays left
+    List(VmList),
+    /// Power machines off; one that does not go is ended
+    Stop(VmStop),
+    /// Remove what machines left on the disk, the longest unused first
+    Gc(VmGc),
+    /// The process that holds a machine
+    #[command(hide = true)]
+    Hold,
+}
+
+#[derive(Debug, Args)]
+pub struct VmStart {
+    /// A host of the fleet
+    pub host: String,
+    /// A file of tests/generations, added to the host's configuration [default: the host as configured]
+    #[arg(long, value_name = "G")]
+    pub generation: Option<String>,
+    /// A port of this machine that leads to one of the guest's, as 8080:80
+    #[arg(long = "forward", value_name = "PORT:PORT", value_parser = forward)]
+    pub forwards: Vec<Forward>,
+    /// Begin with a new disk instead of the one that it had
+    #[arg(long)]
+    pub fresh: bool,
+}
+
+/// A port of this machine, and that of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    pub host: u16,
+    pub guest: u16,
+}
+
+fn forward(text: &str) -> Result<Forward, String> {
+    let ports = text.split_once(':').and_then(|(host, guest)| {
+        Some(Forward {
+            host: host.parse().ok().filter(|port| *port > 0)?,
+            guest: guest.parse().ok().filter(|port| *port > 0)?,
+        })
+    });
+    ports.ok_or_else(|| "two ports, as 8080:80".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub struct VmShell {
+    /// A host that was started, or SCENARIO/MACHINE that `vm-test --keep-failed` left
+    pub name: String,
+    /// A command instead of a shell
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct VmConsole {
+    /// A host that was started, or SCENARIO/MACHINE that `vm-test --keep-failed` left
+    pub name: String,
+}
+
+#[derive(Debug, Args)]
+pub struct VmList {
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VmStop {
+    /// Only these machines [default: all that run]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct VmGc {
+    /// What may stay
+    #[arg(long, value_name = "SIZE", default_value = "20G", value_parser = size)]
+    pub limit: u64,
+}
+
+/// `5G`, `500M`, `0`: bytes, in powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text[digits.len()..].to_ascii_uppercase();
+    let shift = match unit.trim_end_matches("IB").trim_end_matches('B') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err("a size such as 5G or 500M".to_owned()),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| "a size such as 5G or 500M".to_owned())
+}
+
 /// `harness::Wanted`, as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Accel {
@@ -315,6 +499,8 @@ pub struct Bench {
 pub enum BenchCommand {
     /// Generated fleets: build-all against a serial loop and one `nix build`
     BuildAll(BenchBuildAll),
+    /// Virtual machines: image, boots, snapshots, several at once, against plain QEMU
+    Vm(BenchVm),
 }
 
 #[derive(Debug, Args)]
@@ -328,6 +514,25 @@ pub struct BenchBuildAll {
     /// Runs of each measurement; the median is reported
     #[arg(long, default_value_t = 3)]
     pub runs: u16,
+    /// Write the figures as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchVm {
+    /// Runs of each measurement; the median is reported
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub runs: u16,
+    /// The most machines that are started at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub at_once: u16,
+    /// Leave out the building of an image
+    #[arg(long)]
+    pub no_image: bool,
+    /// What runs the guests' CPUs
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
     /// Write the figures as JSON, `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -367,6 +572,31 @@ mod tests {
         let mut all = command.render_long_help().to_string();
         help_below(&command, &mut all);
         insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn sizes_have_the_units_that_people_type() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("5G", 5 << 30),
+            ("500m", 500 << 20),
+            ("1TiB", 1 << 40),
+            ("7B", 7),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "G", "5 G", "-1", "5X", "99999999999T"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_forward_is_two_ports() {
+        let forward = |text| forward(text).map(|it| (it.host, it.guest));
+        assert_eq!(forward("8080:80"), Ok((8080, 80)));
+        for bad in ["", "80", "0:80", "8080:0", "8080:80:1", "70000:80", "a:b"] {
+            assert!(forward(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The one place that starts processes: captured, streamed, timed, interrupted.
 //! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
 
+pub mod detached;
 mod groups;
 mod orphans;
 pub mod usage;
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub struct Command {
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
     grace: Duration,
+    orphaned: Signal,
 }
 
 /// How a process ended. A signal is never a pass.
@@ -101,6 +103,7 @@ impl Command {
             stdin: None,
             timeout: None,
             grace: GRACE,
+            orphaned: Signal::SIGTERM,
         }
     }
 
@@ -142,6 +145,12 @@ impl Command {
         self
     }
 
+    /// Has the kernel kill it should xtask be killed, in place of SIGTERM: for what is deaf to that and has nothing to tidy.
+    pub fn killed_if_orphaned(mut self) -> Self {
+        self.orphaned = Signal::SIGKILL;
+        self
+    }
+
     /// The command as a person would type it, for error messages.
     pub fn line(&self) -> String {
         let program = self.program.file_name().unwrap_or(self.program.as_os_str());
@@ -150,6 +159,20 @@ impl Command {
             .map(|word| quote(&word.to_string_lossy()))
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    /// Becomes this program: terminal, signals and exit code are its own from here on. Comes back only with the reason
+    /// why it could not be started.
+    pub fn replace_us(&self) -> anyhow::Error {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(&self.args);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        let error = command.exec();
+        let program = self.program.display().to_string();
+        anyhow::Error::new(error).context(format!("cannot start {program}"))
     }
 
     /// Runs to the end with stdout and stderr captured. Errs only if the process could not be started.
@@ -237,6 +260,20 @@ impl Command {
         })
     }
 
+    /// Becomes the process: terminal, signals and exit code are its own from then on. Comes back with why it could not.
+    pub fn become_it(self) -> anyhow::Error {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        let error = command.exec();
+        anyhow::Error::new(error).context(format!("cannot start {}", self.program.display()))
+    }
+
     fn start(&self, out: Stdio) -> Result<(tokio::process::Child, Group)> {
         let mut command = tokio::process::Command::new(&self.program);
         command
@@ -252,7 +289,7 @@ impl Command {
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
-        Group::start(&mut command, self.grace)
+        Group::start(&mut command, self.grace, self.orphaned)
     }
 }
 
@@ -264,7 +301,8 @@ fn status_of(status: ExitStatus) -> Status {
     }
 }
 
-fn quote(word: &str) -> String {
+/// A word as a shell reads it.
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^#".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -1,10 +1,12 @@
-//! What fails beside the builds: a full or read-only cache, files that cannot be written. The report is told all the same.
+//! What fails beside the builds: a full or read-only cache, files that cannot be written, an xtask that is killed, a lock
+//! that another process holds. The report is told all the same.
 
 // A test says by panicking that it fails.
 #![allow(clippy::unwrap_used)]
 
 mod fleet;
 mod hosts;
+mod processes;
 mod support;
 
 use std::fs::File;
@@ -13,8 +15,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fleet::Fleet;
-use hosts::host;
-use nix::unistd::Uid;
+use hosts::{host, Host};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::{Pid, Uid};
+use processes::{processes, wait_for};
 use support::{all_nixes, nix, skip, transcript};
 
 const GOOD: &str = "echo good > $out";
@@ -169,6 +173,90 @@ fn data_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
             .unwrap();
         drop(child.stdout.take());
         assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn nothing_outlives_an_xtask_that_is_killed() {
+    let thinks = || {
+        Host {
+        evaluation: "builtins.seq (builtins.foldl' (a: b: a + b) 0 (builtins.genList (i: i + builtins.length \
+                     (builtins.genList (j: j) 100000)) 1000000)) toplevel",
+        ..host("Thinks", GOOD)
+    }
+    };
+    for nix in all_nixes() {
+        let fleet = hosts::fleet(&[
+            thinks(),
+            host("Waits", "while ! test -e GATE; do sleep 0.1; done"),
+        ]);
+        let gate = fleet.cache().join("gate");
+        let gate = gate.to_str().unwrap();
+        let flake = fleet.read("flake.nix");
+        fleet.write("flake.nix", &flake.replace("GATE", gate));
+        fleet.commit();
+        let flake = fleet.path().to_str().unwrap().to_owned();
+        for (name, mark) in [("Waits", gate), ("Thinks", &flake)] {
+            let mut child = fleet
+                .command(&nix, &["build-all", name])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let works = || {
+                let lines = processes(mark);
+                lines
+                    .iter()
+                    .any(|line| name == "Waits" || line.contains("\"Thinks\""))
+            };
+            wait_for(name, works);
+            // Until the evaluation is where it does not look for signals.
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
+            child.wait().unwrap();
+            wait_for("end of what was started", || {
+                processes(&flake).is_empty() && processes(gate).is_empty()
+            });
+        }
+    }
+}
+
+#[test]
+fn a_lock_that_another_process_holds_is_named() {
+    for nix in all_nixes() {
+        let fleet = hosts::fleet(&[host(
+            "Waits",
+            "while ! test -e GATE; do sleep 0.1; done; echo > $out",
+        )]);
+        let gate = fleet.cache().join("gate");
+        let mark = gate.to_str().unwrap();
+        let flake = fleet.read("flake.nix");
+        fleet.write("flake.nix", &flake.replace("GATE", mark));
+        fleet.commit();
+        let mut first = fleet
+            .command(&nix, &["build-all"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // The flake's text is on the command line of its evaluation, too; the builder's shell stands first on its own.
+        wait_for("builder", || {
+            processes(mark).iter().any(|line| !line.contains("nix "))
+        });
+        let told = fleet.cache().join("told");
+        let mut second = fleet
+            .command(&nix, &["build-all"])
+            .stdout(Stdio::null())
+            .stderr(File::create(&told).unwrap())
+            .spawn()
+            .unwrap();
+        let text = || std::fs::read_to_string(&told).unwrap();
+        wait_for("word of the lock", || {
+            text().contains("another process is busy: waiting for lock on ")
+        });
+        std::fs::write(&gate, "").unwrap();
+        assert!(first.wait().unwrap().success());
+        assert!(second.wait().unwrap().success(), "{}", text());
     }
 }
 

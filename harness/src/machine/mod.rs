@@ -2,6 +2,7 @@
 //! Handles are cheap to clone and may be used from several threads at once.
 
 mod attach;
+mod console;
 mod exec;
 mod fault;
 mod identity;
@@ -32,6 +33,7 @@ use crate::qemu::{Boot, Event, Forward, Model};
 use crate::run::Run;
 use crate::ssh::HostKey;
 
+pub use console::Terminal;
 pub use exec::{Exec, Running};
 pub use fault::{Cable, Nic};
 pub(crate) use kept::all as all_kept;
@@ -256,22 +258,6 @@ impl Machine {
         lock(&self.0.ports).get(&guest).copied()
     }
 
-    /// The serial console's log: firmware, loader, kernel.
-    pub fn console(&self) -> PathBuf {
-        self.0.run.logs().join(format!("{}.console", self.name()))
-    }
-
-    /// The serial console itself, a unix socket: what is written there is typed. One at a time is served.
-    pub fn console_socket(&self) -> PathBuf {
-        self.0.sockets.join(args::CONSOLE)
-    }
-
-    /// The last lines of the console, without escape sequences.
-    pub fn console_tail(&self, lines: usize) -> String {
-        self.vm()
-            .map_or_else(|_| String::new(), |vm| vm.console_tail(lines))
-    }
-
     /// QEMU's events since its last start.
     pub fn events(&self) -> Vec<Event> {
         lock(&self.0.vm)
@@ -300,6 +286,11 @@ impl Machine {
     /// The machine's folder on this host; goes with it.
     pub(crate) fn scratch(&self) -> &Path {
         &self.0.dir
+    }
+
+    /// QEMU's process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        lock(&self.0.vm).as_ref().map(|vm| vm.pid)
     }
 
     fn vm(&self) -> Result<Arc<Vm>> {

@@ -118,6 +118,11 @@ impl Machine {
         self.vm()?.qmp.ask("cont", json!({})).map(drop)
     }
 
+    /// Whether it is switched on, whatever its guest does. One that powered itself off is not.
+    pub fn is_on(&self) -> bool {
+        self.vm().is_ok_and(|vm| vm.ended().is_none())
+    }
+
     /// Whether QEMU runs and is not frozen.
     pub fn is_running(&self) -> bool {
         self.vm()

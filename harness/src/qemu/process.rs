@@ -155,14 +155,19 @@ impl Vm {
 
     /// The last lines of the serial console.
     pub fn console_tail(&self, count: usize) -> String {
-        let bytes = std::fs::read(&self.console).unwrap_or_default();
-        last_lines(&printable(&String::from_utf8_lossy(&bytes)), count)
+        console_tail(&self.console, count)
     }
 
     pub fn is_running(&self) -> Result<bool> {
         let status = self.qmp.ask("query-status", json!({}))?;
         Ok(status["running"].as_bool() == Some(true))
     }
+}
+
+/// The last lines of a console's log, without escape sequences.
+pub(crate) fn console_tail(console: &Path, count: usize) -> String {
+    let bytes = std::fs::read(console).unwrap_or_default();
+    last_lines(&printable(&String::from_utf8_lossy(&bytes)), count)
 }
 
 fn append(path: &Path) -> Result<File> {

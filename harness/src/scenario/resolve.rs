@@ -4,7 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, io};
 
-use super::{Play, ReadError, Scenario};
+use super::controls::control;
+use super::each::{cells, put_in, Cell};
+use super::fault::{Fault, ReadError, Result};
+use super::model::Play;
+use super::names::{Names, Uses};
+use super::placeholder::placeholders;
+use super::read::{table, Scenario};
+use super::steps::Steps;
+use super::tables::{ScenarioTable, Word};
+use super::tree::{Node, Text};
 
 /// The names that a scenario may use and that stand outside of its file.
 #[derive(Debug, Clone, Default)]
@@ -13,18 +22,6 @@ pub struct Known {
     pub hosts: Vec<String>,
     /// The generations that have a file for this scenario (`as-configured` needs none).
     pub generations: BTreeSet<String>,
-}
-
-/// The plays of a scenario, in the order of its cells, each control behind all of them.
-///
-/// # Errors
-/// The first name that does not exist, and whatever does not fit together.
-pub fn resolve(scenario: &Scenario, _known: &Known) -> Result<Vec<Play>, ReadError> {
-    Err(ReadError {
-        file: scenario.name.clone(),
-        line: 1,
-        message: "scenarios are not resolved yet".to_owned(),
-    })
 }
 
 impl Known {
@@ -54,4 +51,122 @@ impl Known {
             generations,
         })
     }
+}
+
+/// The plays of a scenario, in the order of its cells, the controls behind all of them.
+///
+/// # Errors
+/// The first name that does not exist, and whatever does not fit together.
+pub fn resolve(scenario: &Scenario, known: &Known) -> std::result::Result<Vec<Play>, ReadError> {
+    plays(scenario, known).map_err(|fault| fault.in_file(&scenario.file))
+}
+
+fn plays(scenario: &Scenario, known: &Known) -> Result<Vec<Play>> {
+    let uses = Uses::default();
+    let mut read = Vec::new();
+    for cell in cells(&scenario.root, Some(&known.hosts))? {
+        let table = table(&scenario.root, &cell)?;
+        read.push((cell, table));
+    }
+    let mut plays = Vec::new();
+    let mut all = Vec::new();
+    for (cell, table) in &read {
+        let of_cell = |fault| in_cell(fault, cell);
+        let names = Names::of(table, &scenario.name, known, &uses).map_err(of_cell)?;
+        plays.push(play(scenario, cell, &names).map_err(of_cell)?);
+        all.push((cell, names));
+    }
+    let mut controls = Vec::new();
+    for at in 0..read.first().map_or(0, |(_, table)| table.controls.len()) {
+        controls.push(control(&all, &plays, at)?);
+    }
+    for (cell, names) in &all {
+        names.unused().map_err(|fault| in_cell(fault, cell))?;
+    }
+    plays.extend(controls);
+    Ok(plays)
+}
+
+fn in_cell(fault: Fault, cell: &Cell) -> Fault {
+    match cell.segment() {
+        Some(segment) => fault.below(segment),
+        None => fault,
+    }
+}
+
+fn play(scenario: &Scenario, cell: &Cell, names: &Names<'_>) -> Result<Play> {
+    let table = names.table;
+    let text: Vec<&str> = scenario.text.lines().collect();
+    known_placeholders(&put_in(&scenario.root, cell)?, cell, names)?;
+    let steps = Steps { names, text: &text }.all()?;
+    let name = match &cell.name {
+        Some(cell) => format!("{}-{cell}", scenario.name),
+        None => scenario.name.clone(),
+    };
+    said(table)?;
+    Ok(Play {
+        name,
+        scenario: scenario.name.clone(),
+        cell: cell.name.clone(),
+        control: None,
+        title: table.title.trim().to_owned(),
+        proves: table.proves.trim().to_owned(),
+        machines: names.machines.clone(),
+        steps,
+        file: scenario.file.clone(),
+    })
+}
+
+/// Title and what is proved are there, and there is something to play.
+fn said(table: &ScenarioTable) -> Result<()> {
+    let there = |key: &str, word: &Word| match word.trim() {
+        "" => Err(Fault::new(word.line, format!("`{key}` is empty"))),
+        _ => Ok(()),
+    };
+    there("title", &table.title)?;
+    there("proves", &table.proves)?;
+    match table.title.trim().contains('\n') {
+        true => Err(Fault::new(
+            table.title.line,
+            "`title` has more than one line; `proves` has room for them",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The keys of the texts in which the player fills in placeholders; with a string of `json` they are all.
+const FILLED: [&str; 11] = [
+    "run",
+    "kill",
+    "output",
+    "output-lacks",
+    "stdout",
+    "file",
+    "no-file",
+    "journal",
+    "url",
+    "text",
+    "process",
+];
+
+/// Whatever `{{…}}` the cell's values left is one that the player knows, where the player looks for it.
+fn known_placeholders(root: &Node, cell: &Cell, names: &Names<'_>) -> Result<()> {
+    for Text { keys, line, text } in root.texts() {
+        for word in placeholders(text) {
+            names.placeholder(line, word, cell)?;
+            let (key, filled) = match keys[..] {
+                [.., "json", pointer] => (pointer, true),
+                [.., key, "[]"] | [.., key] => (key, FILLED.contains(&key)),
+                [] => ("", false),
+            };
+            if !filled {
+                let cause = format!(
+                    "`{key}` has `{{{{{word}}}}}`, which is filled in only in commands, in what they print and in what points \
+                     look for"
+                );
+                return Err(Fault::new(line, cause));
+            }
+        }
+    }
+    Ok(())
 }

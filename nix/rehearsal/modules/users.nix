@@ -161,6 +161,9 @@ in
       }
     ) cfg.users;
 
+    # The home of those who have none.
+    systemd.tmpfiles.rules = [ "d /var/empty 0555 root root - -" ];
+
     system.activationScripts.users = {
       supportsDryActivation = true;
       text = "perl ${pkgs.writeScript "users.pl" (builtins.readFile ../activation/users.pl)} ${spec}";

@@ -41,6 +41,7 @@ plain {
   nodejs = "bin/node";
   openssh = "bin/ssh bin/ssh-keygen bin/scp bin/sftp sbin/sshd";
   openssl = "bin/openssl";
+  perl = "bin/perl";
   vim = "bin/vi";
 
   # For `nix develop`, which in this stage offers what is on the developer's PATH already.

@@ -106,6 +106,14 @@ impl Memory {
     }
 }
 
+/// The budget where nobody chose one, in bytes.
+pub fn of_this_machine() -> u64 {
+    // Where there is no such file, the assumption of `default_budget` holds.
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    default_budget(&meminfo, limit.as_deref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

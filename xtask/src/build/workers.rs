@@ -75,6 +75,7 @@ impl Workers {
                 overview,
                 inventory: true,
                 toplevel: true,
+                profile: false,
             },
             heap: batch.heap,
         };

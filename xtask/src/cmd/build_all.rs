@@ -40,20 +40,13 @@ fn options(global: &Global, args: &BuildAll) -> Options {
             .map_or_else(|| u32::try_from(cores).unwrap_or(1), u32::from),
         memory: args
             .eval_memory
-            .map_or_else(default_memory, |mib| mib * MIB),
+            .map_or_else(memory::of_this_machine, |mib| mib * MIB),
         cores,
         at: None,
         changed_since: args.changed_since.clone(),
         fresh: args.no_eval_cache,
         live: report::live(global.plain),
     }
-}
-
-fn default_memory() -> u64 {
-    // Where there is no such file, the assumption of `default_budget` holds.
-    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    memory::default_budget(&meminfo, limit.as_deref())
 }
 
 /// The table is data, unless the JSON takes its place.

@@ -4,13 +4,16 @@ mod bench;
 mod build_all;
 mod check;
 mod completions;
+mod deploy;
 mod diff;
 mod doctor;
 mod fmt;
 mod hosts;
 mod nodes;
+mod release;
 mod setup;
 mod test;
+mod vm;
 mod vm_test;
 
 use anyhow::Result;
@@ -27,9 +30,12 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Nodes(args) => nodes::run(global, args).await,
         Command::BuildAll(args) => build_all::run(global, args).await,
         Command::Diff(args) => diff::run(global, args).await,
+        Command::Release(args) => release::run(global, args).await,
+        Command::Deploy(args) => deploy::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,
+        Command::Vm(args) => vm::run(global, args).await,
         Command::VmTest(args) => vm_test::run(global, args).await,
         Command::Bench(args) => bench::run(global, args).await,
         Command::Completions(args) => completions::run(global, args).await,

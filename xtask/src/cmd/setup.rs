@@ -21,6 +21,7 @@ pub async fn run(global: &Global, args: Setup) -> Result<Exit> {
             ToolChoice::DeployRs => setup::deploy_rs(global).await?,
             ToolChoice::Act => setup::act(global).await?,
             ToolChoice::Vm => setup::vm(global).await?,
+            ToolChoice::Pytest => setup::pytest(global).await?,
         };
         report::say(&format!("setup: {} is ready", program.display()));
     }

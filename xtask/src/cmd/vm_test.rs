@@ -16,7 +16,11 @@ pub async fn run(global: &Global, args: VmTest) -> Result<Exit> {
     }
     if args.names.is_empty() && !args.all {
         let found = scenarios::read(global).await?;
-        return Err(select::nothing_named(&found.choices).into());
+        let all = found.files.select(&[])?;
+        return Err(select::nothing_named(&all).into());
+    }
+    if args.interactive {
+        match scenarios::interact(global, &args.names).await? {}
     }
     let is_stdout = |file: &Option<PathBuf>| file.as_deref() == Some(Path::new("-"));
     if is_stdout(&args.junit) && is_stdout(&args.json) {
@@ -66,12 +70,12 @@ fn tell(report: &Report, args: &VmTest) -> Result<()> {
 
 async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
     let found = scenarios::read(global).await?;
-    let choices = select::select(&found.choices, &args.names)?;
+    let choices = found.files.select(&args.names)?;
     if let Some(why) = &found.without_nix {
         report::say(&format!("note: hosts are the folders in hosts/: {why}"));
     }
     let text = if args.list {
-        list::table(&choices, |_| "rehearsal, nixos".to_owned()).text()
+        list::text(&choices, |choice| found.stages(choice))
     } else {
         list::checked(&choices)
     };

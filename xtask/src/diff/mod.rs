@@ -4,9 +4,9 @@ mod accounts;
 pub mod changes;
 pub mod closure;
 pub mod fleets;
-mod packages;
+pub mod packages;
 pub mod render;
-mod system;
+pub mod system;
 
 use anyhow::Result;
 
@@ -15,25 +15,52 @@ use crate::tools::nix::Nix;
 
 use changes::{Changes, LineChanges};
 pub use closure::ClosureDiff;
+use packages::Closure;
 use system::System;
+
+/// A toplevel that is in the store, as far as it is compared.
+#[derive(Debug, Clone)]
+pub struct Side {
+    pub path: StorePath,
+    pub closure: Closure,
+    pub system: System,
+}
+
+impl Side {
+    /// # Errors
+    /// If it is not in the store, or cannot be read.
+    pub async fn read(nix: &Nix, path: &StorePath) -> Result<Self> {
+        Ok(Self {
+            closure: nix.closure(path).await?,
+            system: System::read(path.as_path())?,
+            path: path.clone(),
+        })
+    }
+}
 
 /// Compares two toplevels that are in the store.
 ///
 /// # Errors
 /// If one of them cannot be read.
 pub async fn closures(nix: &Nix, old: &StorePath, new: &StorePath) -> Result<ClosureDiff> {
-    let (old_closure, new_closure) = tokio::try_join!(nix.closure(old), nix.closure(new))?;
-    let (before, after) = (System::read(old.as_path())?, System::read(new.as_path())?);
+    let (before, after) = tokio::try_join!(Side::read(nix, old), Side::read(nix, new))?;
+    between(&before, &after)
+}
+
+/// # Errors
+/// If Nix did not say how large a path is.
+pub fn between(old: &Side, new: &Side) -> Result<ClosureDiff> {
+    let (before, after) = (&old.system, &new.system);
     Ok(ClosureDiff {
-        packages: packages::changes(&old_closure, &new_closure)?,
+        packages: packages::changes(&old.closure, &new.closure)?,
         units: Changes::between(&before.units, &after.units),
         users: Changes::between(&before.users, &after.users),
         groups: Changes::between(&before.groups, &after.groups),
         sudo: LineChanges::between(&before.sudoers, &after.sudoers),
-        boot: before.boot_changes(&after),
-        old_size: packages::size(&old_closure),
-        new_size: packages::size(&new_closure),
-        old: old.clone(),
-        new: new.clone(),
+        boot: before.boot_changes(after),
+        old_size: packages::size(&old.closure),
+        new_size: packages::size(&new.closure),
+        old: old.path.clone(),
+        new: new.path.clone(),
     })
 }

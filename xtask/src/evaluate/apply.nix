@@ -9,6 +9,7 @@
   # The line about the fleet as a whole.
   overview,
   inventory,
+  profile,
   toplevel,
 }:
 outputs:
@@ -116,6 +117,14 @@ let
           {
             drv = system.drvPath;
             out = system.outPath;
+          }
+        else
+          null;
+      profile =
+        if profile && nodes ? ${name} then
+          {
+            drv = nodes.${name}.profiles.system.path.drvPath;
+            out = nodes.${name}.profiles.system.path.outPath;
           }
         else
           null;

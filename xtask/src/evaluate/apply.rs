@@ -34,6 +34,8 @@ pub struct Wanted {
     pub inventory: bool,
     /// The derivation of `system.build.toplevel`, written to the store.
     pub toplevel: bool,
+    /// The derivation of what deploy-rs copies, written to the store.
+    pub profile: bool,
 }
 
 /// What an evaluation says, in the order in which it happens.
@@ -70,6 +72,8 @@ pub struct HostEvaluation {
     pub host: HostName,
     pub inventory: Option<Host>,
     pub toplevel: Option<Toplevel>,
+    #[serde(default)]
+    pub profile: Option<Profile>,
 }
 
 /// A host's system before it is built.
@@ -80,15 +84,24 @@ pub struct Toplevel {
     pub out: StorePath,
 }
 
+/// What deploy-rs copies to a host, before it is built: the system with deploy-rs's own programs beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    pub drv: StorePath,
+    pub out: StorePath,
+}
+
 /// The argument of `nix eval FLAKE#. --apply`: evaluates `hosts` in this order.
 pub fn expression(hosts: &[HostName], wanted: Wanted) -> String {
     let names: Vec<String> = hosts.iter().map(|host| string(host.as_str())).collect();
     format!(
-        "({FUNCTION}) {{ mark = \"{}\"; hosts = [ {} ]; overview = {}; inventory = {}; toplevel = {}; }}",
+        "({FUNCTION}) {{ mark = \"{}\"; hosts = [ {} ]; overview = {}; inventory = {}; profile = {}; toplevel = {}; }}",
         mark(),
         names.join(" "),
         wanted.overview,
         wanted.inventory,
+        wanted.profile,
         wanted.toplevel
     )
 }
@@ -96,7 +109,7 @@ pub fn expression(hosts: &[HostName], wanted: Wanted) -> String {
 /// The overview, and the inventory of the first hosts: for a small fleet that is all of it in one process.
 pub fn survey(first: usize) -> String {
     format!(
-        "({FUNCTION}) {{ mark = \"{}\"; first = {first}; overview = true; inventory = true; toplevel = false; }}",
+        "({FUNCTION}) {{ mark = \"{}\"; first = {first}; overview = true; inventory = true; profile = false; toplevel = false; }}",
         mark()
     )
 }
@@ -160,10 +173,10 @@ mod tests {
         let text = expression(&hosts, wanted);
         assert!(
             text.ends_with(
-                r#"; hosts = [ "Web" "a\"\${b}" ]; overview = false; inventory = false; toplevel = true; }"#
+                r#"; hosts = [ "Web" "a\"\${b}" ]; overview = false; inventory = false; profile = false; toplevel = true; }"#
             ),
             "{}",
-            &text[text.len() - 120..]
+            &text[text.len() - 140..]
         );
     }
 

@@ -25,6 +25,7 @@ use crate::fleet::lock::{Inputs, Lock};
 use crate::fleet::stage::Stage;
 use crate::report;
 use crate::setup;
+use crate::tools::git::Git;
 use crate::tools::nix::Nix;
 
 use locate::Location;
@@ -130,6 +131,28 @@ impl Fleet {
     /// The folder that a person edits, if the fleet is on this machine.
     pub fn folder(&self) -> Option<&std::path::Path> {
         self.location.root()
+    }
+
+    /// The repository that the fleet is in.
+    ///
+    /// # Errors
+    /// Usage, if it is in none on this machine.
+    pub fn git(&self) -> Result<&Git, Failure> {
+        match &self.location {
+            Location::Git { git, .. } => Ok(git),
+            Location::Folder(root) => Err(Failure::usage(format!(
+                "{} is in no git repository",
+                root.display()
+            ))
+            .try_next(format!(
+                "git -C {0} init && git -C {0} add . && git -C {0} commit",
+                root.display()
+            ))),
+            Location::Remote(reference) => Err(Failure::usage(format!(
+                "{reference} is not on this machine"
+            ))
+            .try_next("--flake with a clone of it")),
+        }
     }
 
     /// Makes git know what is new in the fleet; tells whether there is a git to know it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
 
-use super::apply::{self, Event, HostEvaluation, Overview, Wanted};
+use super::apply::{self, Event, HostEvaluation, Overview, Profile, Wanted};
 use super::{kept, Fleet};
 use crate::failure::{Exit, Failure};
 use crate::fleet::host::HostName;
@@ -157,6 +157,29 @@ impl Fleet {
                 waiting.push_back(hosts);
             }
         }
+    }
+
+    /// What deploy-rs copies to each of these hosts that has a node; the derivations are in the store afterwards.
+    ///
+    /// # Errors
+    /// Failed, if one of them does not evaluate.
+    pub async fn profiles(&self, hosts: &[HostName]) -> Result<BTreeMap<HostName, Profile>> {
+        let wanted = Wanted {
+            profile: true,
+            ..Wanted::default()
+        };
+        let found = self.evaluate_hosts(hosts, wanted).await?;
+        if let Some((host, error)) = found.failed.iter().next() {
+            let message = format!(
+                "the deploy-rs node of host {host} does not evaluate: {}",
+                self.worded(error)
+            );
+            return Err(self.failure(message).into());
+        }
+        let profiles = found.healthy.into_iter();
+        Ok(profiles
+            .filter_map(|(host, done)| Some((host, done.profile?)))
+            .collect())
     }
 
     /// Runs one process. A failure that is one host's is part of what was found; what comes after it is not.

@@ -38,6 +38,12 @@ pub struct Host {
     pub builder: bool,
     #[serde(default)]
     pub runner_label: String,
+    /// Public keys of its sshd, as in `/etc/ssh/ssh_host_ed25519_key.pub`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_keys: Vec<String>,
+    /// Whether a guard stands between the deploy user and root.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guard: bool,
     #[serde(default)]
     pub health_checks: BTreeMap<String, HealthCheck>,
     #[serde(default)]

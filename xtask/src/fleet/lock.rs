@@ -45,6 +45,27 @@ pub struct Reference {
     pub nar_hash: Option<String>,
 }
 
+impl Reference {
+    /// The source without its revision. Tarballs are known by their server: their address has the revision in it.
+    fn origin(&self) -> String {
+        let server = |url: &str| url.split('/').take(3).collect::<Vec<_>>().join("/");
+        let url = match (&self.url, self.kind.as_str()) {
+            (Some(url), "tarball" | "file") => Some(server(url)),
+            (url, _) => url.clone(),
+        };
+        let parts = [
+            &self.host,
+            &self.owner,
+            &self.repo,
+            &url,
+            &self.path,
+            &self.id,
+        ];
+        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        format!("{}:{}", self.kind, parts.join("/"))
+    }
+}
+
 /// Where a node was met on the way from the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -84,6 +105,26 @@ impl Lock {
     /// If the text is no lock file.
     pub fn parse(text: &str) -> serde_json::Result<Self> {
         serde_json::from_str(text)
+    }
+
+    /// Where the sources come from, without their revisions; the root's own inputs by name, too.
+    pub fn origins(&self) -> BTreeSet<String> {
+        let origin = |id: &str| {
+            let node = self.nodes.get(id)?;
+            Some(
+                node.locked
+                    .as_ref()
+                    .map_or_else(String::new, Reference::origin),
+            )
+        };
+        let root = self.nodes.get(&self.root);
+        let own = root.into_iter().flat_map(|root| &root.inputs);
+        let own = own.filter_map(|(name, edge)| match edge {
+            Edge::Node(id) => Some(format!("{name} = {}", origin(id)?)),
+            Edge::Follows(path) => Some(format!("{name} = {}", path.join("/"))),
+        });
+        let all = self.nodes.keys().filter(|id| **id != self.root);
+        all.filter_map(|id| origin(id)).chain(own).collect()
     }
 
     /// A graph of what a flake without a lock file declares, one level deep.
@@ -217,6 +258,28 @@ mod tests {
 
     fn paths(inputs: &[Input]) -> Vec<&str> {
         inputs.iter().map(|input| input.path.as_str()).collect()
+    }
+
+    #[test]
+    fn a_source_is_known_without_its_revision() {
+        let with = |more: &str, input: &str| {
+            let text = format!(
+                r#"{NIXPKGS},"root":{{"inputs":{{"nixpkgs":"{input}"}}}},
+                "x":{{"locked":{{"type":"tarball","url":"https://a.example/1.tar.gz"{more}}}}}"#
+            );
+            lock(&text).origins()
+        };
+        let known = with("", "nixpkgs");
+        assert_eq!(
+            known.iter().collect::<Vec<_>>(),
+            [
+                "github:NixOS/nixpkgs",
+                "nixpkgs = github:NixOS/nixpkgs",
+                "tarball:https://a.example"
+            ]
+        );
+        assert_eq!(with(r#","narHash":"sha256-x""#, "nixpkgs"), known);
+        assert_ne!(with("", "x"), known);
     }
 
     #[test]

@@ -5,5 +5,6 @@ pub mod host;
 pub mod inventory;
 pub mod lock;
 pub mod nearest;
+pub mod refs;
 pub mod stage;
 pub mod store_path;

@@ -38,13 +38,18 @@ pub struct Group {
 }
 
 impl Group {
-    /// Starts a process that leads a group of its own, with the time that it is given to end.
-    pub fn start(command: &mut Command, grace: Duration) -> Result<(Child, Self)> {
+    /// Starts a process that leads a group of its own, with the time that it is given to end, and the signal that it gets
+    /// should xtask be killed.
+    pub fn start(
+        command: &mut Command,
+        grace: Duration,
+        orphaned: Signal,
+    ) -> Result<(Child, Self)> {
         let program = Path::new(command.as_std().get_program())
             .display()
             .to_string();
         command.process_group(0);
-        orphans::end_with_us(command);
+        orphans::end_with_us(command, orphaned);
         // Held from the start to the entry, so that `terminate_all` misses no process.
         let mut groups = groups();
         if groups.closed {

@@ -1,4 +1,6 @@
-//! Quantities as a person reads them.
+//! Quantities as a person reads and writes them.
+
+use std::time::Duration;
 
 /// `1 host`, `2 hosts`.
 pub fn counted(count: usize, noun: &str) -> String {
@@ -33,6 +35,19 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
+/// Reads `45s`, `30m`, `4h` or `2d`; none if it is nothing of that kind.
+pub fn time_span(text: &str) -> Option<Duration> {
+    let unit = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        _ => return None,
+    };
+    let number: u64 = text[..text.len() - 1].parse().ok()?;
+    Some(Duration::from_secs(number.checked_mul(unit)?))
+}
+
 /// `+1.2 MiB`.
 pub fn signed_bytes(size: i64) -> String {
     let sign = if size < 0 { "-" } else { "+" };
@@ -53,6 +68,18 @@ mod tests {
     fn what_shrinks_has_a_minus() {
         assert_eq!(signed_bytes(-1536), "-1.5 KiB");
         assert_eq!(signed_bytes(0), "+0 B");
+    }
+
+    #[test]
+    fn time_spans_have_a_unit() {
+        let seconds = |text| time_span(text).map(|time| time.as_secs());
+        assert_eq!(
+            ["45s", "30m", "4h", "2d"].map(seconds),
+            [Some(45), Some(1800), Some(14400), Some(172_800)]
+        );
+        for bad in ["", "4", "h", "-1h", "1.5h", "1y", "99999999999999999999d"] {
+            assert_eq!(time_span(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use harness::scenario::{self, Known};
 
-use super::select::Choice;
+use super::select::{self, Choice};
 use crate::failure::Failure;
 use crate::report::words::counted;
 
@@ -13,27 +13,80 @@ use crate::report::words::counted;
 pub const TESTS: &str = "tests";
 const SCENARIOS: &str = "tests/scenarios";
 
+/// The scenarios of a fleet: those that can be played, and what is wrong with the others.
+#[derive(Debug)]
+pub struct Files {
+    choices: Vec<Choice>,
+    wrong: Vec<Wrong>,
+}
+
+#[derive(Debug)]
+struct Wrong {
+    /// Of the scenario.
+    name: String,
+    /// `FILE:LINE: …`
+    complaint: String,
+}
+
 /// Reads every scenario of the fleet in this folder and resolves it for these hosts.
 ///
 /// # Errors
-/// Usage, naming every file that is not right, and if there is none at all.
-pub fn read(root: &Path, hosts: &[String]) -> Result<Vec<Choice>> {
-    let mut choices = Vec::new();
-    let mut wrong = Vec::new();
+/// Usage, if there is none at all.
+pub fn read(root: &Path, hosts: &[String]) -> Result<Files> {
+    let mut files = Files {
+        choices: Vec::new(),
+        wrong: Vec::new(),
+    };
     for file in list(root)? {
         match read_one(root, &file, hosts)? {
-            Ok(choice) => choices.push(choice),
-            Err(complaint) => wrong.push(complaint),
+            Ok(choice) => files.choices.push(choice),
+            Err(complaint) => files.wrong.push(Wrong {
+                name: file
+                    .file_stem()
+                    .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
+                complaint,
+            }),
         }
     }
-    if !wrong.is_empty() {
-        let count = counted(wrong.len(), "scenario file");
-        let message = format!("{count} cannot be played:\n{}", wrong.join("\n"));
-        return Err(Failure::usage(message)
-            .try_next("docs/scenarios.md has every word that such a file may use")
-            .into());
+    Ok(files)
+}
+
+impl Files {
+    /// The plays that these names mean; all of them without a name. A file that is not right is in nobody's way who did
+    /// not ask for it, and is told to all others.
+    ///
+    /// # Errors
+    /// Usage, if a name is nobody's, or naming every file that is not right.
+    pub fn select(&self, names: &[String]) -> Result<Vec<Choice>, Failure> {
+        let selected = select::select(&self.choices, names);
+        let concerned = |wrong: &&Wrong| {
+            let mut names = names.iter();
+            names.len() == 0 || names.any(|name| wrong.is_meant_by(name, selected.is_err()))
+        };
+        let complaints: Vec<&str> = self
+            .wrong
+            .iter()
+            .filter(concerned)
+            .map(|wrong| wrong.complaint.as_str())
+            .collect();
+        if complaints.is_empty() {
+            return selected;
+        }
+        let count = counted(complaints.len(), "scenario file");
+        let message = format!("{count} cannot be played:\n{}", complaints.join("\n"));
+        Err(Failure::usage(message)
+            .try_next("docs/scenarios.md has every word that such a file may use"))
     }
-    Ok(choices)
+}
+
+impl Wrong {
+    /// `unknown`: no scenario that can be played has the name; it may be a cell or a control of this one.
+    fn is_meant_by(&self, name: &str, unknown: bool) -> bool {
+        match name.strip_suffix('*') {
+            Some(beginning) => self.name.starts_with(beginning),
+            None => name == self.name || unknown && name.starts_with(&format!("{}-", self.name)),
+        }
+    }
 }
 
 /// The files, sorted by name.
@@ -65,7 +118,8 @@ fn list(root: &Path) -> Result<Vec<PathBuf>> {
         .try_next("docs/scenarios.md of Slipway says how to write one")
         .into());
     }
-    files.sort();
+    // By names: of whole paths, `boot-mode.toml` stands before `boot.toml`.
+    files.sort_by(|a, b| a.file_stem().cmp(&b.file_stem()));
     Ok(files)
 }
 
@@ -90,11 +144,27 @@ fn read_one(root: &Path, file: &Path, hosts: &[String]) -> Result<Result<Choice,
     Ok(match scenario::resolve(&scenario, &known) {
         Ok(plays) => Ok(Choice {
             name: scenario.name.clone(),
-            title: scenario.title.clone(),
+            title: title(&scenario.title),
             plays,
         }),
         Err(error) => Err(error.to_string()),
     })
+}
+
+/// A matrix's title stands for all its cells: `{{host}} boots` is `HOST boots`.
+fn title(written: &str) -> String {
+    let mut parts = written.split("{{");
+    let mut title = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("}}") {
+            Some((key, rest)) => {
+                title.push_str(&key.trim().to_uppercase());
+                title.push_str(rest);
+            }
+            None => title.push_str(part),
+        }
+    }
+    title
 }
 
 /// The hosts whose folders are in `hosts/`, for when no Nix can be asked.
@@ -132,6 +202,12 @@ mod tests {
             error.ends_with("has no scenarios: no file tests/scenarios/*.toml"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_title_of_a_matrix_is_that_of_all_cells() {
+        assert_eq!(title("{{host}} boots at {{ n }}"), "HOST boots at N");
+        assert_eq!(title("It boots"), "It boots");
     }
 
     #[test]

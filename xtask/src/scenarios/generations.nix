@@ -11,7 +11,11 @@ else
       generation,
     }:
     let
-      built = outputs.scenarioGenerations.${scenario}.${host}.${generation};
+      built =
+        if scenario == null then
+          outputs.hostGenerations.${host}.${generation}
+        else
+          outputs.scenarioGenerations.${scenario}.${host}.${generation};
     in
     {
       drv = built.drvPath;

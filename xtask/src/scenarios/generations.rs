@@ -19,10 +19,10 @@ const FUNCTION: &str = include_str!("generations.nix");
 /// Under this name evaluations are kept.
 const KIND: &str = "generations";
 
-/// A generation of a host, as the flake output `scenarioGenerations` has it.
+/// A generation of a host, as the flake output `scenarioGenerations` has it, or without a scenario `hostGenerations`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Wanted {
-    pub scenario: String,
+    pub scenario: Option<String>,
     pub host: String,
     pub generation: String,
 }
@@ -59,7 +59,7 @@ fn of_play(play: &Play) -> BTreeMap<GenerationOf, Wanted> {
                 generation: generation.clone(),
             };
             let wanted = Wanted {
-                scenario: play.scenario.clone(),
+                scenario: Some(play.scenario.clone()),
                 host: kind.host.clone(),
                 generation: generation.clone(),
             };
@@ -98,6 +98,11 @@ impl Generations {
         })
     }
 
+    /// One of them.
+    pub fn closure(&self, wanted: &Wanted) -> Option<&Closure> {
+        self.built.get(wanted)
+    }
+
     /// Those of one play, by its own names.
     pub fn closures(&self, play: &Play) -> Closures {
         let of_play = of_play(play).into_iter();
@@ -129,7 +134,7 @@ async fn evaluate(fleet: &Fleet, wanted: &BTreeSet<Wanted>) -> Result<Vec<Deriva
     if !output.status.success() {
         let error = parse(&output.stderr, files_of(fleet.folder()));
         let message = format!(
-            "cannot evaluate the generations of the scenarios: {}",
+            "cannot evaluate the generations of the machines: {}",
             fleet.worded(&error)
         );
         return Err(fleet.failure(message).into());
@@ -177,7 +182,7 @@ async fn build(
     }
     let said = last_lines(&output.stderr, 20);
     Err(Failure::failed(format!(
-        "cannot build the generations of the scenarios: nix build {}:\n{said}",
+        "cannot build the generations of the machines: nix build {}:\n{said}",
         output.status
     ))
     .into())

@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness::scenario::{Controller, Ground, Machine, Nix, Play};
+use harness::scenario::{Controller, Ground, Machine, Nix, Play, Trust};
 use harness::{Accelerator, Harness, Image, Model, Options, Speed, Tools};
 
 use super::generations::Generations;
 use super::{controller, image};
-use crate::cli::Global;
+use crate::cli::{Accel, Global};
 use crate::evaluate::Fleet;
 use crate::failure::{Exit, Failure};
 use crate::fleet::inventory::Inventory;
@@ -55,19 +55,17 @@ impl Provisions {
         })
     }
 
+    /// deploy-rs' program of this name, which guests have.
+    pub fn activate(&self) -> PathBuf {
+        self.deploy.with_file_name("activate")
+    }
+
     /// Opens the harness.
     ///
     /// # Errors
     /// Missing, if a tool is too old or its folder is incomplete.
     pub fn harness(&self, cache: &Path, options: HarnessOptions) -> Result<Harness> {
-        let options = Options {
-            tools: Tools::debian(&self.vm),
-            cache: cache.to_owned(),
-            accelerator: options.accelerator,
-            timeout_scale: options.timeout_scale,
-            progress: options.progress,
-        };
-        Ok(Harness::open(options).map_err(worded)?)
+        open(&self.vm, cache, options)
     }
 
     /// The image of all plays, and how fast machines of it run; made now if need be, which takes a minute.
@@ -79,6 +77,29 @@ impl Provisions {
         let image = harness.image(&recipe).map_err(worded)?;
         let speed = harness.speed(&image).map_err(worded)?;
         Ok((image, speed))
+    }
+}
+
+/// The harness with the tools in this folder, unpacked as Debian has them.
+///
+/// # Errors
+/// Missing, if a tool is too old or the folder is incomplete.
+pub fn open(tools: &Path, cache: &Path, options: HarnessOptions) -> Result<Harness> {
+    let options = Options {
+        tools: Tools::debian(tools),
+        cache: cache.to_owned(),
+        accelerator: options.accelerator,
+        timeout_scale: options.timeout_scale,
+        progress: options.progress,
+    };
+    Ok(Harness::open(options).map_err(worded)?)
+}
+
+pub fn accelerator(wanted: Accel) -> harness::Wanted {
+    match wanted {
+        Accel::Auto => harness::Wanted::Auto,
+        Accel::Kvm => harness::Wanted::Kvm,
+        Accel::Tcg => harness::Wanted::Tcg,
     }
 }
 
@@ -172,8 +193,18 @@ impl Shared {
             closures: self.generations.closures(play),
             addresses: addresses(play, &self.inventory),
             controller: self.controller.clone(),
+            trust: trust(),
             nix: self.nix.clone(),
         }
+    }
+}
+
+/// As `tests/machine` has hosts' machines trust the keys of a play.
+fn trust() -> Trust {
+    Trust {
+        users: ["deploy", "operator"].map(str::to_owned).into(),
+        authorized_keys: "/etc/slipway-test/authorized_keys".to_owned(),
+        nix_conf: "/etc/slipway-test/nix.conf".to_owned(),
     }
 }
 
@@ -203,7 +234,7 @@ fn addresses(play: &Play, inventory: &Inventory) -> BTreeMap<String, String> {
     addresses
 }
 
-fn of_host(host: &str, inventory: &Inventory) -> String {
+pub fn of_host(host: &str, inventory: &Inventory) -> String {
     let known = inventory.hosts.iter();
     let entry = known.filter(|(name, _)| name.as_str() == host);
     let address = entry

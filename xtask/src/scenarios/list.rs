@@ -3,22 +3,25 @@
 use super::select::Choice;
 use harness::scenario::Machine;
 
-use crate::report::table::Table;
 use crate::report::words::counted;
 
-/// A row a scenario: what it is, what it needs, where it can be played.
-pub fn table(choices: &[Choice], stages: impl Fn(&Choice) -> String) -> Table {
-    let mut table = Table::new(["scenario", "title", "machines", "plays", "stages"]);
+/// A paragraph a scenario: what it is, what it needs, where it can be played.
+pub fn text(choices: &[Choice], stages: impl Fn(&Choice) -> Vec<String>) -> String {
+    let width = choices.iter().map(|choice| choice.name.len()).max();
+    let width = width.unwrap_or(0);
+    let mut text = String::new();
     for choice in choices {
-        table.row([
-            choice.name.clone(),
-            choice.title.clone(),
-            machines(choice),
-            plays(choice),
-            stages(choice),
-        ]);
+        text.push_str(&format!("{:width$}  {}\n", choice.name, choice.title));
+        let mut fact = |word: &str, said: &str| {
+            text.push_str(&format!("{:width$}  {word} {said}\n", ""));
+        };
+        fact("machines:", &machines(choice));
+        fact("plays:", &plays(choice));
+        for stage in stages(choice) {
+            fact("stage", &stage);
+        }
     }
-    table
+    text
 }
 
 /// Of its first play: those of a matrix differ in their hosts only.
@@ -50,7 +53,11 @@ fn plays(choice: &Choice) -> String {
     if cells.is_empty() {
         parts.push("1".to_owned());
     } else {
-        parts.push(format!("{} ({})", cells.len(), cells.join(", ")));
+        parts.push(format!(
+            "{} ({})",
+            counted(cells.len(), "cell"),
+            cells.join(", ")
+        ));
     }
     if controls > 0 {
         parts.push(counted(controls, "control"));
@@ -74,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_a_scenario() {
+    fn a_paragraph_a_scenario() {
         let mut hosts = vec![cell("boot", "Ingress"), cell("boot", "Niko")];
         for play in &mut hosts {
             let machine = play.machines.remove("Niko").unwrap();
@@ -85,7 +92,13 @@ mod tests {
             choice("boot", hosts),
             choice("one", vec![play("one"), control("one", 1)]),
         ];
-        let text = table(&all, |_| "both".to_owned()).text();
+        let stages = |_: &Choice| {
+            vec![
+                "rehearsal".to_owned(),
+                "nixos: not playable, why".to_owned(),
+            ]
+        };
+        let text = text(&all, stages);
         insta::assert_snapshot!(format!("{text}{}", checked(&all)));
     }
 }

@@ -2,10 +2,11 @@
 //! What a step means is the harness's business (rehearsal) or that of tests/nixos (nixos).
 
 mod budget;
+mod capabilities;
 mod controller;
 mod files;
-mod generations;
-mod ground;
+pub mod generations;
+pub mod ground;
 pub mod image;
 pub mod junit;
 pub mod list;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
+use harness::scenario::Play;
 
 use crate::cli::{Accel, Global};
 use crate::evaluate::locate::{locate, Location};
@@ -32,6 +34,8 @@ use crate::failure::{exit_of, Exit, Failure};
 use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 
+use capabilities::Capabilities;
+use files::Files;
 use outcome::{Played, Report, Scenario};
 use select::Choice;
 
@@ -53,9 +57,32 @@ pub struct Options {
 /// The scenarios of a fleet, read.
 #[derive(Debug)]
 pub struct Found {
-    pub choices: Vec<Choice>,
+    pub files: Files,
+    capabilities: Capabilities,
     /// Why the hosts are those of the folders, if they are.
     pub without_nix: Option<String>,
+}
+
+impl Found {
+    /// Where a scenario can be played, a line a stage: `nixos: not playable, because …`.
+    pub fn stages(&self, choice: &Choice) -> Vec<String> {
+        let of_stage = |stage: Stage| {
+            let lacking: Vec<(&str, String)> = choice
+                .plays
+                .iter()
+                .filter_map(|play| Some((play.name.as_str(), self.capabilities.lack(stage, play)?)))
+                .collect();
+            let Some((_, why)) = lacking.first() else {
+                return stage.to_string();
+            };
+            if lacking.len() == choice.plays.len() {
+                return format!("{stage}: not playable, {why}");
+            }
+            let names: Vec<&str> = lacking.iter().map(|(name, _)| *name).collect();
+            format!("{stage}: without {}, {why}", names.join(", "))
+        };
+        [Stage::Rehearsal, Stage::Nixos].map(of_stage).into()
+    }
 }
 
 /// Where the fleet's files are.
@@ -78,12 +105,13 @@ fn root(global: &Global) -> Result<PathBuf> {
 /// Reads every scenario and starts no machine; installs nothing. With a Nix at hand the hosts are those of the flake.
 ///
 /// # Errors
-/// Usage, naming every file that is not right.
+/// Usage, if there are none.
 pub async fn read(global: &Global) -> Result<Found> {
     let root = root(global)?;
     // Whatever is wrong with a file is told before Nix is asked.
     let of_folders = files::hosts_in_folders(&root);
     let quick = files::read(&root, &of_folders);
+    let capabilities = Capabilities::read(&root)?;
     let global = Global {
         no_setup: true,
         ..global.clone()
@@ -92,20 +120,22 @@ pub async fn read(global: &Global) -> Result<Found> {
         Ok(fleet) => fleet,
         Err(error) if exit_of(&error) == Exit::Missing => {
             return Ok(Found {
-                choices: quick?,
+                files: quick?,
+                capabilities,
                 without_nix: Some(format!("{error:#}")),
             })
         }
         Err(error) => return Err(error),
     };
-    let (choices, _) = read_with(&fleet, &root).await?;
+    let (files, _) = read_with(&fleet, &root).await?;
     Ok(Found {
-        choices,
+        files,
+        capabilities,
         without_nix: None,
     })
 }
 
-async fn read_with(fleet: &Fleet, root: &std::path::Path) -> Result<(Vec<Choice>, Inventory)> {
+async fn read_with(fleet: &Fleet, root: &std::path::Path) -> Result<(Files, Inventory)> {
     let survey = fleet.survey().await?;
     let hosts: Vec<String> = survey.names().iter().map(ToString::to_string).collect();
     Ok((files::read(root, &hosts)?, survey.inventory))
@@ -120,19 +150,26 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
     let started = Instant::now();
     let root = root(global)?;
     // A slip in a name is told before anything is installed. Hosts that are in no folder are Nix's to know.
-    if let Ok(all) = files::read(&root, &files::hosts_in_folders(&root)) {
-        select::select(&all, &options.names)?;
+    let of_folders = files::hosts_in_folders(&root);
+    let quick = files::read(&root, &of_folders)?;
+    if !of_folders.is_empty() {
+        quick.select(&options.names)?;
     }
     let fleet = evaluate::open(global).await?;
-    let (all, inventory) = read_with(&fleet, &root).await?;
-    let choices = select::select(&all, &options.names)?;
+    let (files, inventory) = read_with(&fleet, &root).await?;
+    let choices = files.select(&options.names)?;
     known_to_git(&fleet, &choices)?;
-    let played = match fleet.stage {
+    let capabilities = Capabilities::read(&root)?;
+    let lack = |play: &Play| capabilities.lack(fleet.stage, play);
+    let playable = playable(&choices, &lack);
+    let plays = match fleet.stage {
+        _ if playable.is_empty() => Plays::default(),
         Stage::Rehearsal => {
-            rehearsal::play(global, &fleet, &root, inventory, &choices, options).await?
+            rehearsal::play(global, &fleet, &root, inventory, &playable, options).await?
         }
-        Stage::Nixos => nixos::play(&fleet, &choices, options).await?,
+        Stage::Nixos => nixos::play(&fleet, &root, &playable, options).await?,
     };
+    let scenarios = group(&choices, &lack, &plays.played);
     let good = |scenario: &Scenario| scenario.verdict.is_good();
     Ok(Report {
         version: 1,
@@ -141,20 +178,72 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
         flake: fleet.flake.reference.clone(),
         revision: fleet.source.revision.clone(),
         dirty: fleet.source.dirty,
-        accelerator: played.accelerator,
-        jobs: played.jobs,
+        accelerator: plays.accelerator,
+        jobs: plays.jobs.max(1),
         repeat: options.repeat,
         seconds: started.elapsed().as_secs_f64(),
-        passed: played.scenarios.iter().all(good),
-        scenarios: played.scenarios,
+        passed: scenarios.iter().all(good),
+        scenarios,
     })
 }
 
-/// What a stage's player made of the scenarios.
+/// Opens the driver's shell of one play, in stage nixos.
+///
+/// # Errors
+/// Usage, in another stage or with more than one play; as `play` else. It does not return otherwise.
+pub async fn interact(global: &Global, names: &[String]) -> Result<std::convert::Infallible> {
+    let root = root(global)?;
+    let fleet = evaluate::open(global).await?;
+    if fleet.stage != Stage::Nixos {
+        return Err(Failure::usage(format!(
+            "--interactive opens NixOS's test driver, and stage {} has none",
+            fleet.stage
+        ))
+        .try_next("--stage nixos, or without it: cargo xtask vm start HOST")
+        .into());
+    }
+    let (files, _) = read_with(&fleet, &root).await?;
+    nixos::interact(&fleet, &files.select(names)?).await
+}
+
+/// What a stage's player made of plays.
+#[derive(Debug, Default)]
 struct Plays {
     accelerator: Option<String>,
     jobs: usize,
-    scenarios: Vec<Scenario>,
+    played: Vec<Played>,
+}
+
+/// Why a play cannot be played in this stage.
+type Lack<'a> = &'a dyn Fn(&Play) -> Option<String>;
+
+fn playable(choices: &[Choice], lack: Lack<'_>) -> Vec<Choice> {
+    let some = choices.iter().map(|choice| {
+        let plays = choice.plays.iter().filter(|play| lack(play).is_none());
+        Choice {
+            plays: plays.cloned().collect(),
+            ..choice.clone()
+        }
+    });
+    some.filter(|choice| !choice.plays.is_empty()).collect()
+}
+
+/// The plays of each scenario in all their rounds, and those that cannot be played.
+fn group(choices: &[Choice], lack: Lack<'_>, played: &[Played]) -> Vec<Scenario> {
+    let of_play = |play: &Play| -> Vec<Played> {
+        match lack(play) {
+            Some(why) => vec![Played::not_playable(play, why)],
+            None => {
+                let rounds = played.iter().filter(|it| it.name == play.name);
+                rounds.cloned().collect()
+            }
+        }
+    };
+    let scenario = |choice: &Choice| {
+        let plays = choice.plays.iter().flat_map(of_play).collect();
+        Scenario::of(&choice.name, &choice.title, plays)
+    };
+    choices.iter().map(scenario).collect()
 }
 
 /// Nix sees what git tracks.

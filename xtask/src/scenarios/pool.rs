@@ -24,6 +24,16 @@ pub struct Job {
     pub round: u16,
 }
 
+impl Job {
+    /// The name of its folder of logs: a round after the first has one of its own.
+    pub fn folder(&self) -> String {
+        match self.round {
+            1 => self.play.name.clone(),
+            round => format!("{}.{round}", self.play.name),
+        }
+    }
+}
+
 /// What comes in while plays go on.
 #[derive(Debug)]
 pub enum News {
@@ -42,6 +52,15 @@ pub struct Teller {
 }
 
 impl Teller {
+    /// Before the first step.
+    pub fn begins(&self, words: &str) {
+        self.doing(words.to_owned());
+    }
+
+    pub fn step(&self, index: usize, step: &Step) {
+        self.doing(format!("{}/{} {}", index + 1, self.steps, step.name));
+    }
+
     fn doing(&self, words: String) {
         // Nobody listens once the command is given up, and the process ends then.
         let _ = self.tell.send(News::Doing(self.job, words));
@@ -54,7 +73,7 @@ impl Observer for Teller {
     }
 
     fn step_begins(&self, index: usize, step: &Step) {
-        self.doing(format!("{}/{} {}", index + 1, self.steps, step.name));
+        self.step(index, step);
     }
 }
 

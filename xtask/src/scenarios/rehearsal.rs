@@ -5,17 +5,18 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use harness::scenario::{self, PlayOptions};
-use harness::{Harness, Progress};
+use harness::{Harness, Image, Progress, Speed};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::budget::{self, Budget};
 use super::generations::{self, Generations};
-use super::ground::{accelerator_word, HarnessOptions, Provisions, Shared};
+use super::ground::{self, accelerator_word, HarnessOptions, Provisions, Shared};
 use super::logs;
-use super::outcome::{Played, Scenario};
+use super::outcome::Played;
 use super::pool::{self, Job, News, Player, Teller};
 use super::select::Choice;
 use super::{Options, Plays};
-use crate::cli::{Accel, Global};
+use crate::cli::Global;
 use crate::evaluate::Fleet;
 use crate::fleet::inventory::Inventory;
 use crate::report::{self, live::Live};
@@ -29,14 +30,10 @@ pub(super) async fn play(
     options: &Options,
 ) -> Result<Plays> {
     let provisions = Provisions::provide(global).await?;
-    let channel = pool::channel();
+    let mut channel = pool::channel();
     let tell = channel.0.clone();
     let harness_options = HarnessOptions {
-        accelerator: match options.accel {
-            Accel::Auto => harness::Wanted::Auto,
-            Accel::Kvm => harness::Wanted::Kvm,
-            Accel::Tcg => harness::Wanted::Tcg,
-        },
+        accelerator: ground::accelerator(options.accel),
         timeout_scale: options.timeout_scale,
         progress: Progress::new(move |object, step| {
             if let Some(line) = worth_a_line(object, step) {
@@ -47,13 +44,10 @@ pub(super) async fn play(
     };
     let harness = provisions.harness(&fleet.cache.machines(), harness_options)?;
     let wanted = generations::wanted(choices);
-    let generations = Generations::provide(fleet, &wanted, options.live).await?;
-    let image = {
-        let (harness, provisions) = (harness.clone(), provisions.clone());
-        report::say("image: looking for the guests' image; the first time it is built, which takes a minute");
-        tokio::task::spawn_blocking(move || provisions.image(&harness))
-    };
-    let (image, speed) = image.await.context("the image's thread ended")??;
+    let (generations, (image, speed)) = tokio::try_join!(
+        Generations::provide(fleet, &wanted, options.live),
+        image(&harness, provisions.clone(), &mut channel.1)
+    )?;
     let shared = Shared::new(fleet, &provisions, image, generations, inventory)?;
 
     let jobs = jobs(choices, options.repeat);
@@ -67,12 +61,32 @@ pub(super) async fn play(
     Ok(Plays {
         accelerator: Some(accelerator_word(speed.accelerator)),
         jobs: budget.jobs,
-        scenarios: group(choices, played),
+        played,
     })
 }
 
+/// The image and its speed; what is told meanwhile is said.
+async fn image(
+    harness: &Harness,
+    provisions: Provisions,
+    heard: &mut UnboundedReceiver<News>,
+) -> Result<(Image, Speed)> {
+    let harness = harness.clone();
+    let mut making = tokio::task::spawn_blocking(move || provisions.image(&harness));
+    loop {
+        tokio::select! {
+            made = &mut making => return made.context("the image's thread ended")?,
+            Some(news) = heard.recv() => {
+                if let News::Said(line) = news {
+                    report::say(&line);
+                }
+            }
+        }
+    }
+}
+
 /// Every play in each round, round by round: a fault that comes now and then is seen early.
-fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
+pub(super) fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
     let one = |round: u16| {
         let plays = choices.iter().flat_map(|choice| choice.plays.clone());
         plays.map(move |play| Job { play, round })
@@ -84,14 +98,14 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
     let (cold, keep, rounds) = (options.cold, options.keep_failed, options.repeat);
     let kept = harness.clone();
     Arc::new(move |job: &Job, teller: &Teller| {
-        let claim = match logs::claim(&base, &folder(job)) {
+        let claim = match logs::claim(&base, &job.folder()) {
             Ok(claim) => claim,
             Err(error) => return Played::broken(&job.play, job.round, &base, format!("{error:#}")),
         };
         let play_options = PlayOptions {
             logs: claim.folder.clone(),
             cold,
-            keep_failed: keep.then(|| claim.folder.join("kept")),
+            keep_failed: keep.then(|| job.play.name.clone()),
         };
         let ground = shared.ground(&job.play);
         let outcome = scenario::play(&kept, &ground, &job.play, &play_options, teller);
@@ -103,24 +117,6 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
         played.logs = logs::shown(&claim.folder);
         played
     })
-}
-
-/// A round after the first has a folder of its own.
-fn folder(job: &Job) -> String {
-    match job.round {
-        1 => job.play.name.clone(),
-        round => format!("{}.{round}", job.play.name),
-    }
-}
-
-/// The plays of each scenario, in all their rounds.
-fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
-    let scenarios = choices.iter().map(|choice| {
-        let is_of = |play: &&Played| choice.plays.iter().any(|it| it.name == play.name);
-        let plays = played.iter().filter(is_of).cloned().collect();
-        Scenario::of(&choice.name, &choice.title, plays)
-    });
-    scenarios.collect()
 }
 
 /// Of all that the harness tells, what is not said by a play's own line.

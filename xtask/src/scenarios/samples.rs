@@ -75,7 +75,7 @@ pub fn report() -> Report {
             machine: Some("Niko".to_owned()),
             journal: vec!["sshd[812]: Bad configuration option: Foo".to_owned()],
             console: console.map(str::to_owned).into(),
-            kept: Some("/cache/kept".into()),
+            kept: vec!["deploy-rollback/Niko".to_owned()],
             ..nothing()
         }),
         steps: steps(&[StepResult::Passed, StepResult::Failed, StepResult::NotPlayed]),
@@ -148,8 +148,16 @@ fn played(name: &str, seconds: f64) -> Played {
         seconds,
         logs: format!("target/vm-test/{name}").into(),
         steps: steps(&[StepResult::Passed, StepResult::Passed]),
+        not_playable: None,
         failure: None,
     }
+}
+
+/// A scenario that the stage's player cannot play.
+pub fn not_playable() -> Scenario {
+    let why = "the test driver has no <lossy> link".to_owned();
+    let played = Played::not_playable(&play("harness-self"), why);
+    Scenario::of("harness-self", "Faults \"do\" what they say", vec![played])
 }
 
 fn steps(results: &[StepResult]) -> Vec<StepOutcome> {
@@ -181,6 +189,6 @@ fn nothing() -> Failure {
         console: Vec::new(),
         error: None,
         next_step: None,
-        kept: None,
+        kept: Vec::new(),
     }
 }

@@ -25,7 +25,7 @@ pub enum Works {
 const FLEET: &[Need] = &[Need::Git, Need::Nix, Need::Store];
 
 /// What each command needs.
-const COMMANDS: [(&str, &[Need]); 8] = [
+const COMMANDS: [(&str, &[Need]); 9] = [
     ("build-all", FLEET),
     ("hosts, nodes", FLEET),
     ("diff", FLEET),
@@ -41,8 +41,14 @@ const COMMANDS: [(&str, &[Need]); 8] = [
             Need::Cargo,
             Need::Rustfmt,
             Need::Clippy,
+            Need::DeployRs,
             Need::Vm,
+            Need::Pytest,
         ],
+    ),
+    (
+        "vm-test",
+        &[Need::Git, Need::Nix, Need::Store, Need::DeployRs, Need::Vm],
     ),
     ("bench", FLEET),
     (

@@ -45,6 +45,12 @@ pub const ACT: Program = Program {
     says: "act version",
     oldest: Version::new(0, 2),
 };
+pub const PYTHON: Program = Program {
+    name: "python3",
+    says: "Python ",
+    // The first with a reader of TOML; Debian 12's.
+    oldest: Version::new(3, 11),
+};
 pub const QEMU: Program = Program {
     name: "qemu-system-x86_64",
     says: "QEMU emulator version",

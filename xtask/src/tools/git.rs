@@ -1,6 +1,7 @@
 //! Git: what it tracks, what differs from the index, revisions and their names.
 
 mod generated;
+pub mod signed;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -142,6 +143,23 @@ impl Git {
             failure.try_next(near.join(", "))
         }
         .into())
+    }
+
+    /// The branch that is checked out; none for a commit that no branch stands for.
+    pub async fn branch(&self) -> Result<Option<String>> {
+        let output = self
+            .command(["symbolic-ref", "--quiet", "--short", "HEAD"])
+            .capture()
+            .await?;
+        Ok(output.status.success().then(|| output.text()))
+    }
+
+    /// The whole message of a commit.
+    pub async fn message(&self, commit: &str) -> Result<String> {
+        let output = self
+            .ask(["show", "--no-patch", "--format=%B", commit])
+            .await?;
+        Ok(output.text())
     }
 
     /// Branches and tags.

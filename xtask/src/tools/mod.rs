@@ -5,4 +5,6 @@ pub mod cargo;
 pub mod git;
 pub mod nix;
 pub mod pip;
+pub mod ssh;
+pub mod ssh_keygen;
 pub mod version;

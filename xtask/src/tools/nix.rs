@@ -92,8 +92,9 @@ impl Nix {
             .arg(flake.attribute("."))
             .args(override_args(flake))
             .args(["--apply", expression])
-            // Deep in a function Nix looks for signals only every few seconds, and an evaluation leaves nothing behind.
+            // Deep in a function of its own Nix does not look for signals, and an evaluation leaves nothing behind.
             .grace(Duration::from_millis(500))
+            .killed_if_orphaned()
     }
 
     /// Writes the lock file of a flake in a folder.
@@ -108,6 +109,7 @@ impl Nix {
             .args(stage_args(stage))
             .arg(&flake.reference)
             .args(override_args(flake))
+            .killed_if_orphaned()
     }
 
     /// `nix eval` of an expression on its own, answered in JSON.

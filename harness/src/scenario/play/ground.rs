@@ -19,7 +19,19 @@ pub struct Ground {
     /// Of every machine, without prefix length.
     pub addresses: BTreeMap<String, String>,
     pub controller: Controller,
+    pub trust: Trust,
     pub nix: Nix,
+}
+
+/// How hosts' machines come to trust the keys of a play: their configuration reads these files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust {
+    /// Who logs in from the controller; the first is whom `reachable` asks for.
+    pub users: Vec<String>,
+    /// Has a file for each of them.
+    pub authorized_keys: String,
+    /// Included by nix.conf.
+    pub nix_conf: String,
 }
 
 pub type Closures = BTreeMap<GenerationOf, Closure>;

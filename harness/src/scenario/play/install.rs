@@ -79,7 +79,7 @@ impl Installation<'_> {
         // Not a reboot: the disk with the closures must not be part of the machine that is kept.
         machine.power_off()?;
         machine.power_on()?;
-        wait_settled(machine)?;
+        wait_settled(machine, SETTLED)?;
         self.require_booted(machine)
     }
 
@@ -101,8 +101,8 @@ impl Installation<'_> {
 }
 
 /// Waits until systemd has started what it was to start, failed units or not.
-pub(super) fn wait_settled(machine: &Machine) -> Result<()> {
-    machine.wait_until("the end of its boot", SETTLED, || {
+pub(super) fn wait_settled(machine: &Machine, within: Duration) -> Result<()> {
+    machine.wait_until("the end of its boot", within, || {
         let state = machine.exec(Exec::new(["systemctl", "is-system-running"]))?;
         Ok(matches!(state.text().as_str(), "running" | "degraded"))
     })

@@ -90,6 +90,6 @@ pub struct Failure {
     pub error: Option<ErrorKind>,
     /// What to do next, where there is something.
     pub next_step: Option<String>,
-    /// Where the machines were kept.
-    pub kept: Option<PathBuf>,
+    /// `GROUP/MACHINE` of each machine that was kept.
+    pub kept: Vec<String>,
 }

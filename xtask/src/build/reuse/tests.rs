@@ -57,6 +57,7 @@ fn evaluation(host: &HostName, version: &str, wave: u32) -> HostEvaluation {
     HostEvaluation {
         host: host.clone(),
         inventory: Some(entry(host, wave)),
+        profile: None,
         toplevel: Some(Toplevel {
             drv: path(&format!("{host}-{version}.drv")),
             out: path(&format!("{host}-{version}")),

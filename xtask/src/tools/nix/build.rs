@@ -49,6 +49,20 @@ impl Nix {
             .args(derivations.into_iter().map(|path| format!("{path}^out")))
     }
 
+    /// Builds an attribute of the flake, and prints where it is.
+    pub fn build_attribute(&self, flake: &Flake, stage: Stage, attribute: &str) -> Command {
+        self.command(["build", "--no-link", "--print-out-paths"])
+            .args(stage_args(stage))
+            .args(override_args(flake))
+            .arg(flake.attribute(attribute))
+    }
+
+    /// Builds a NixOS test, which plays it, with the driver's log on stderr.
+    pub fn test(&self, flake: &Flake, stage: Stage, attribute: &str) -> Command {
+        self.build_attribute(flake, stage, attribute)
+            .arg("--print-build-logs")
+    }
+
     /// Builds all outputs of derivations, going on when one fails. Nothing keeps them from being collected.
     pub fn build_unlinked<'a>(
         &self,
@@ -145,6 +159,18 @@ impl Nix {
             .args(paths.iter().map(|path| path.as_str()))
             .success()
             .await?;
+        Ok(())
+    }
+
+    /// Signs paths and all that they refer to.
+    pub async fn sign(&self, paths: &[&StorePath], key: &Path) -> Result<()> {
+        self.command(["store", "sign", "--recursive", "--key-file"])
+            .arg(key)
+            .args(paths.iter().map(|path| path.as_str()))
+            .timeout(std::time::Duration::from_secs(600))
+            .success()
+            .await
+            .with_context(|| format!("cannot sign closures with {}", key.display()))?;
         Ok(())
     }
 

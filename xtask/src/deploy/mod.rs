@@ -1,0 +1,240 @@
+//! From a ref to hosts that run it: the plan (pure), what is known of each host, and how a plan is told.
+
+pub mod ask;
+mod compare;
+mod inhibitors;
+pub mod live;
+pub mod plan;
+pub mod render;
+mod request;
+pub mod units;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::build::outcome::{Outcome, Report};
+use crate::build::{self, memory};
+use crate::evaluate::{Fleet, Survey};
+use crate::failure::Failure;
+use crate::fleet::host::HostName;
+use crate::fleet::store_path::StorePath;
+use crate::report;
+use crate::tools::ssh::{Ssh, Target};
+
+use ask::Answers;
+use compare::Closures;
+use plan::{Before, Known, Plan, Wish};
+pub use request::Request;
+
+/// Builds the ref's hosts, asks them what they run, and plans.
+///
+/// # Errors
+/// Usage, if the ref or a host does not exist, or do not fit each other; failed, if a host cannot be built.
+pub async fn prepare(here: &Fleet, request: &Request) -> Result<Plan> {
+    let reference = reference(here, request).await?;
+    let fleet = here.at(&reference).await?;
+    let survey = fleet.survey().await?;
+    let chosen = request.choose(&fleet, &survey, &reference).await?;
+    let targets: Vec<(Target, bool)> = chosen
+        .hosts
+        .iter()
+        .filter_map(|host| survey.inventory.hosts.get(host))
+        .filter_map(|host| Some((ask::target(host, fleet.stage)?, host.guard)))
+        .collect();
+    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target))?);
+    // The hosts are asked while theirs are built.
+    let asking = async {
+        match request.against {
+            Some(_) => Ok(Answers::new()),
+            None => ask::all(&ssh, targets.clone()).await,
+        }
+    };
+    let (built, answers) = tokio::join!(build(&fleet, &chosen.hosts, request, None), asking);
+    let (built, answers) = (built?, answers?);
+    let before = match &request.against {
+        Some(revision) => assumed(here, revision, &chosen.hosts, request).await?,
+        None => asked(&chosen.hosts, answers),
+    };
+    let wish = Wish {
+        meaning: chosen.meaning,
+        boot: request.boot,
+        lease: request.lease,
+    };
+    let known = known(&fleet, &survey, &built, before).await?;
+    Ok(Plan {
+        version: 1,
+        stage: fleet.stage,
+        reference,
+        commit: fleet.source.revision.clone(),
+        against: request.against.clone(),
+        hosts: plan::plan(&wish, known),
+    })
+}
+
+/// The ref that was asked for, else the branch that is checked out, as it was committed.
+async fn reference(here: &Fleet, request: &Request) -> Result<String> {
+    let git = here.git()?;
+    if let Some(reference) = &request.reference {
+        return Ok(reference.clone());
+    }
+    if here.source.dirty {
+        report::say("warning: uncommitted changes are no part of this");
+    }
+    Ok(git.branch().await?.unwrap_or_else(|| "HEAD".to_owned()))
+}
+
+/// Builds hosts; the closures of all of them, or an error once what failed is told.
+async fn build(
+    fleet: &Fleet,
+    hosts: &[HostName],
+    request: &Request,
+    at: Option<&str>,
+) -> Result<Report> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = build::Options {
+        hosts: hosts.iter().map(ToString::to_string).collect(),
+        jobs: u32::try_from(cores).unwrap_or(1),
+        memory: memory::of_this_machine(),
+        cores,
+        changed_since: None,
+        at: at.map(str::to_owned),
+        fresh: false,
+        live: request.live,
+    };
+    if hosts.is_empty() {
+        return Err(Failure::usage("no host of the fleet is to be deployed")
+            .try_next("homelab.deploy.enable = true, or another --wave")
+            .into());
+    }
+    let report = build::build_all(fleet, &options).await?;
+    let errors = build::render::errors(&report);
+    if !errors.is_empty() {
+        report::say(errors.trim_end());
+    }
+    Ok(report)
+}
+
+/// What a plan needs of every host is a closure in the store.
+fn closures(report: &Report) -> Result<BTreeMap<HostName, (StorePath, Option<u64>)>, Failure> {
+    let missing: Vec<&str> = report
+        .hosts
+        .iter()
+        .filter(|host| !host.outcome.is_built())
+        .map(|host| host.host.as_str())
+        .collect();
+    if !missing.is_empty() {
+        let failure = Failure::failed(format!(
+            "nothing is deployed: no closure of {}",
+            missing.join(", ")
+        ));
+        let elsewhere = report
+            .hosts
+            .iter()
+            .all(|host| host.outcome.is_built() || host.outcome == Outcome::EvaluatedOnly);
+        return Err(if elsewhere {
+            failure.try_next("the same on a machine that builds for their systems, or without them")
+        } else {
+            failure
+        });
+    }
+    let closures = report
+        .hosts
+        .iter()
+        .filter_map(|row| Some((row.host.clone(), (row.toplevel.clone()?, row.closure_size))));
+    Ok(closures.collect())
+}
+
+fn asked(hosts: &[HostName], mut answers: Answers) -> BTreeMap<HostName, Before> {
+    let before = |host: &HostName| match answers.remove(host) {
+        Some(Ok(live)) => Before::Live(live),
+        Some(Err(why)) => Before::Unreachable(why),
+        None => Before::Unreachable("it has no deploy-rs node".to_owned()),
+    };
+    let mut before = before;
+    hosts
+        .iter()
+        .map(|host| (host.clone(), before(host)))
+        .collect()
+}
+
+/// The closures of another revision stand for what the hosts run.
+async fn assumed(
+    here: &Fleet,
+    revision: &str,
+    hosts: &[HostName],
+    request: &Request,
+) -> Result<BTreeMap<HostName, Before>> {
+    let old = here.at(revision).await?;
+    let known = old.survey().await?.names();
+    let there: Vec<HostName> = hosts
+        .iter()
+        .filter(|host| known.contains(host))
+        .cloned()
+        .collect();
+    let mut before: BTreeMap<HostName, Before> = hosts
+        .iter()
+        .map(|host| (host.clone(), Before::New))
+        .collect();
+    if there.is_empty() {
+        return Ok(before);
+    }
+    for row in build(&old, &there, request, Some(revision)).await?.hosts {
+        let known = match row.toplevel {
+            Some(toplevel) if row.outcome.is_built() => Before::Assumed(toplevel),
+            _ => Before::Unreachable(format!("not built at {revision}")),
+        };
+        before.insert(row.host, known);
+    }
+    Ok(before)
+}
+
+async fn known(
+    fleet: &Fleet,
+    survey: &Survey,
+    built: &Report,
+    mut before: BTreeMap<HostName, Before>,
+) -> Result<Vec<Known>> {
+    let new = closures(built)?;
+    let mut closures = Closures::new(&fleet.nix);
+    let olds = before.values().flat_map(|before| match before {
+        Before::Live(live) => vec![&live.running, &live.booted]
+            .into_iter()
+            .flatten()
+            .collect(),
+        Before::Assumed(path) => vec![path],
+        Before::New | Before::Unreachable(_) => Vec::new(),
+    });
+    let wanted: Vec<&StorePath> = new.values().map(|(path, _)| path).chain(olds).collect();
+    closures.read(wanted).await?;
+    let mut known = Vec::new();
+    for (host, (new, size)) in new {
+        let Some(before) = before.remove(&host) else {
+            continue;
+        };
+        let (running, booted) = match &before {
+            Before::Live(live) => (live.running.as_ref(), live.booted.as_ref()),
+            Before::Assumed(path) => (Some(path), Some(path)),
+            Before::New | Before::Unreachable(_) => (None, None),
+        };
+        let change = match running {
+            Some(old) if *old != new => closures.change(old, &new)?,
+            _ => None,
+        };
+        let boot_parts = booted.and_then(|booted| {
+            let (booted, new) = (closures.side(booted)?, closures.side(&new)?);
+            Some(booted.system.boot_changes(&new.system))
+        });
+        known.push(Known {
+            wave: survey.inventory.hosts.get(&host).map_or(0, |it| it.wave),
+            host,
+            change,
+            boot_parts,
+            size,
+            before,
+            new,
+        });
+    }
+    Ok(known)
+}

@@ -1,0 +1,157 @@
+//! What a deployment was asked for, held against the fleet: which hosts, and what becomes of them.
+
+use anyhow::Result;
+
+use super::plan::Boot;
+use crate::evaluate::{Fleet, Survey};
+use crate::failure::Failure;
+use crate::fleet::host::{self, HostName};
+use crate::fleet::refs::{self, Meaning};
+
+/// What a person or CI wants.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Only these; all that the ref concerns if empty.
+    pub hosts: Vec<String>,
+    /// None: the branch that is checked out.
+    pub reference: Option<String>,
+    pub boot: Boot,
+    /// Only hosts of this wave.
+    pub wave: Option<u32>,
+    /// Seconds that a test lasts.
+    pub lease: u64,
+    /// A revision that stands for what the hosts run.
+    pub against: Option<String>,
+    /// Live lines instead of plain ones.
+    pub live: bool,
+}
+
+/// The hosts that are concerned.
+pub struct Chosen {
+    pub meaning: Meaning,
+    pub hosts: Vec<HostName>,
+}
+
+impl Request {
+    /// # Errors
+    /// Usage, if the ref's branch name, the commit's trailer or a host's name does not fit the fleet.
+    pub async fn choose(&self, fleet: &Fleet, survey: &Survey, reference: &str) -> Result<Chosen> {
+        let message = match &fleet.source.revision {
+            Some(commit) => fleet.git()?.message(commit).await?,
+            None => String::new(),
+        };
+        Ok(self.choice(survey, reference, &message)?)
+    }
+
+    fn choice(&self, survey: &Survey, reference: &str, message: &str) -> Result<Chosen, Failure> {
+        let names = survey.names();
+        // A host that does not evaluate is not left out silently: it cannot be built, and that is told.
+        let deployable = |name: &HostName| {
+            let host = survey.inventory.hosts.get(name);
+            host.is_none_or(|host| host.deployable)
+        };
+        let known: Vec<refs::Known> = names
+            .iter()
+            .map(|name| refs::Known {
+                name,
+                deployable: deployable(name),
+            })
+            .collect();
+        let meaning = refs::meaning(reference, message, &known)?;
+        let selected = host::select(&names, &self.hosts)?;
+        let in_wave = |name: &HostName| {
+            let wave = survey.inventory.hosts.get(name).map(|host| host.wave);
+            self.wave.is_none() || self.wave == wave
+        };
+        let hosts = match &meaning {
+            Meaning::Build => selected,
+            Meaning::Test { host } if self.hosts.is_empty() || selected == [host.clone()] => {
+                vec![host.clone()]
+            }
+            Meaning::Test { host } => {
+                return Err(Failure::usage(format!(
+                    "branch {reference} concerns {host} and no other host"
+                ))
+                .try_next(format!("the same with {host}, or without a host")))
+            }
+            Meaning::Deploy { .. } => {
+                if let Some(name) = selected
+                    .iter()
+                    .find(|name| !self.hosts.is_empty() && !deployable(name))
+                {
+                    return Err(Failure::usage(format!("host {name} is not deployable"))
+                        .try_next("homelab.deploy.enable = true in its configuration"));
+                }
+                selected.into_iter().filter(deployable).collect()
+            }
+        };
+        Ok(Chosen {
+            meaning,
+            hosts: hosts.into_iter().filter(in_wave).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::inventory::Inventory;
+
+    fn survey() -> Survey {
+        let host = |name: &str, wave: u32, deployable: bool| serde_json::json!({ "name": name, "system": "x86_64-linux", "wave": wave, "deployable": deployable });
+        let inventory: Inventory = serde_json::from_value(serde_json::json!({
+            "version": 1, "stage": "rehearsal", "hostsDir": null, "hermetic": true,
+            "hosts": { "A": host("A", 0, true), "B": host("B", 1, true), "T": host("T", 1, false) },
+        }))
+        .unwrap();
+        Survey {
+            inventory,
+            failed: std::collections::BTreeMap::default(),
+        }
+    }
+
+    fn request(hosts: &[&str], wave: Option<u32>) -> Request {
+        Request {
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            reference: None,
+            boot: Boot::Auto,
+            wave,
+            lease: 60,
+            against: None,
+            live: false,
+        }
+    }
+
+    fn chosen(hosts: &[&str], wave: Option<u32>, reference: &str) -> Result<Vec<String>, String> {
+        request(hosts, wave)
+            .choice(&survey(), reference, "subject")
+            .map(|chosen| chosen.hosts.iter().map(ToString::to_string).collect())
+            .map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_ref_and_names_choose_hosts() {
+        let some = |hosts: &[&str]| Ok(hosts.iter().map(|host| (*host).to_owned()).collect());
+        assert_eq!(chosen(&[], None, "main"), some(&["A", "B"]));
+        assert_eq!(chosen(&[], Some(1), "main"), some(&["B"]));
+        assert_eq!(chosen(&["B"], None, "main"), some(&["B"]));
+        assert_eq!(chosen(&[], None, "topic"), some(&["A", "B", "T"]));
+        assert_eq!(chosen(&[], None, "test-B"), some(&["B"]));
+        assert_eq!(chosen(&["B"], None, "test-B"), some(&["B"]));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        let error = |hosts: &[&str], reference| chosen(hosts, None, reference).unwrap_err();
+        assert_eq!(error(&["T"], "main"), "host T is not deployable");
+        assert_eq!(error(&["C"], "main"), "the fleet has no host `C`");
+        assert_eq!(
+            error(&["A"], "test-B"),
+            "branch test-B concerns B and no other host"
+        );
+        assert_eq!(
+            error(&[], "test-T"),
+            "branch test-T: host T is not deployable"
+        );
+    }
+}

@@ -1,0 +1,229 @@
+//! ssh: how a host of the fleet is reached, with the host keys that the inventory names and no others.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::fleet::host::HostName;
+use crate::process::Command;
+
+/// Seconds until a host that does not answer counts as dead.
+pub const CONNECT_SECONDS: u32 = 5;
+
+/// A host as ssh reaches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub host: HostName,
+    /// The address that the inventory names.
+    pub address: String,
+    /// None leaves it to ssh: the name of whoever calls it.
+    pub user: Option<String>,
+    /// The host's own arguments for ssh.
+    pub options: Vec<String>,
+    /// Public keys as in `ssh_host_ed25519_key.pub`; empty if the inventory knows none.
+    pub keys: Vec<String>,
+    /// Nothing but this very machine may be reached, whatever the options say.
+    pub loopback_only: bool,
+}
+
+impl Target {
+    /// Whether the address is this machine's own.
+    pub fn is_loopback(&self) -> bool {
+        self.address == "localhost"
+            || self
+                .address
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    }
+
+    /// ssh's arguments before the address: ours first, since ssh takes what it reads first.
+    pub fn arguments(&self, known_hosts: &Path) -> Vec<String> {
+        let mut options = vec![
+            "BatchMode=yes".to_owned(),
+            // A key that nobody wrote down is never accepted.
+            "StrictHostKeyChecking=yes".to_owned(),
+            "UpdateHostKeys=no".to_owned(),
+            "ForwardAgent=no".to_owned(),
+            "ClearAllForwardings=yes".to_owned(),
+        ];
+        if !self.keys.is_empty() {
+            options.extend([
+                format!("HostKeyAlias={}", self.alias()),
+                format!("UserKnownHostsFile={}", known_hosts.display()),
+                "GlobalKnownHostsFile=/dev/null".to_owned(),
+                "KnownHostsCommand=none".to_owned(),
+            ]);
+        }
+        if self.loopback_only {
+            options.extend([
+                format!("HostName={}", self.address),
+                "ProxyCommand=none".to_owned(),
+                "ProxyJump=none".to_owned(),
+            ]);
+        }
+        let ours = options.into_iter().map(|option| format!("-o{option}"));
+        ours.chain(self.options.iter().cloned()).collect()
+    }
+
+    /// Under this name its keys are known.
+    fn alias(&self) -> String {
+        self.host.file_name()
+    }
+}
+
+/// The hosts' keys, in a file that ssh reads. It goes when this is dropped.
+#[derive(Debug)]
+pub struct Ssh {
+    dir: tempfile::TempDir,
+}
+
+impl Ssh {
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn knowing<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Result<Self> {
+        // deploy-rs hands its arguments over as one string: the path must not have a space.
+        let dir = tempfile::Builder::new()
+            .prefix("slipway-ssh-")
+            .tempdir()
+            .context("cannot make a folder for known host keys")?;
+        let text: String = targets.into_iter().map(known_hosts).collect();
+        std::fs::write(dir.path().join(KNOWN_HOSTS), text)
+            .context("cannot write the known host keys")?;
+        Ok(Self { dir })
+    }
+
+    pub fn known_hosts(&self) -> PathBuf {
+        self.dir.path().join(KNOWN_HOSTS)
+    }
+
+    /// A command on a host; `command` is one string, as the host's shell or its guard gets it.
+    pub fn command(&self, target: &Target, command: &str) -> Command {
+        let mut ssh = Command::new("ssh")
+            .arg("-T")
+            .arg(format!("-oConnectTimeout={CONNECT_SECONDS}"))
+            .arg("-oServerAliveInterval=5")
+            .arg("-oServerAliveCountMax=3")
+            .args(target.arguments(&self.known_hosts()));
+        if let Some(user) = &target.user {
+            ssh = ssh.args(["-l", user]);
+        }
+        ssh.args(["--", &target.address, command])
+            .timeout(Duration::from_secs(60))
+    }
+}
+
+const KNOWN_HOSTS: &str = "known_hosts";
+
+/// A line for each of the host's keys.
+fn known_hosts(target: &Target) -> String {
+    target
+        .keys
+        .iter()
+        .map(|key| format!("{} {}\n", target.alias(), key.trim()))
+        .collect()
+}
+
+/// What ssh says of a host that cannot be reached, in a few words.
+pub fn complaint(stderr: &str) -> String {
+    const NO_KEY: &str = "its host key is not the one in the inventory";
+    if stderr.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        return NO_KEY.to_owned();
+    }
+    if stderr.contains("Host key verification failed") {
+        return "its host key is not known".to_owned();
+    }
+    let last = stderr
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty() && !line.starts_with("Warning:"));
+    match last {
+        // `ssh: connect to host 10.0.0.1 port 22: Connection refused`
+        Some(line) => {
+            let words = line.strip_prefix("ssh: ").unwrap_or(line);
+            let reason = words.rsplit(": ").next().unwrap_or(words);
+            let reason = reason.trim_end_matches('.');
+            if words.starts_with("connect to host") {
+                reason.to_lowercase()
+            } else {
+                words.trim_end_matches('.').to_owned()
+            }
+        }
+        None => "ssh said nothing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn target() -> Target {
+        Target {
+            host: HostName::known("Web"),
+            address: "127.0.0.1".to_owned(),
+            user: Some("deploy".to_owned()),
+            options: vec!["-p".to_owned(), "2222".to_owned()],
+            keys: vec!["ssh-ed25519 AAAA web".to_owned()],
+            loopback_only: true,
+        }
+    }
+
+    #[test]
+    fn the_inventorys_keys_are_the_only_ones() {
+        let ssh = Ssh::knowing([&target()]).unwrap();
+        let file = ssh.known_hosts();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text, "Web ssh-ed25519 AAAA web\n");
+        let line = ssh.command(&target(), "status").line();
+        let line = line.replace(&file.display().to_string(), "FILE");
+        insta::assert_snapshot!(line, @"ssh -T -oConnectTimeout=5 -oServerAliveInterval=5 -oServerAliveCountMax=3 -oBatchMode=yes -oStrictHostKeyChecking=yes -oUpdateHostKeys=no -oForwardAgent=no -oClearAllForwardings=yes -oHostKeyAlias=Web -oUserKnownHostsFile=FILE -oGlobalKnownHostsFile=/dev/null -oKnownHostsCommand=none -oHostName=127.0.0.1 -oProxyCommand=none -oProxyJump=none -p 2222 -l deploy -- 127.0.0.1 status");
+    }
+
+    #[test]
+    fn without_keys_only_those_that_a_person_accepted_count() {
+        let unknown = Target {
+            keys: Vec::new(),
+            loopback_only: false,
+            ..target()
+        };
+        let arguments = unknown.arguments(Path::new("FILE")).join(" ");
+        assert!(arguments.contains("StrictHostKeyChecking=yes"));
+        assert!(!arguments.contains("FILE") && !arguments.contains("HostName"));
+    }
+
+    #[test]
+    fn loopback_is_told_by_the_address() {
+        let at = |address: &str| Target {
+            address: address.to_owned(),
+            ..target()
+        };
+        for yes in ["127.0.0.1", "127.3.2.1", "::1", "localhost"] {
+            assert!(at(yes).is_loopback(), "{yes}");
+        }
+        for no in [
+            "192.168.0.1",
+            "10.0.0.1",
+            "localhost.example.org",
+            "::2",
+            "",
+        ] {
+            assert!(!at(no).is_loopback(), "{no}");
+        }
+    }
+
+    #[test]
+    fn complaints_are_short() {
+        for (stderr, wanted) in [
+            ("ssh: connect to host 10.0.0.1 port 22: Connection refused\r\n", "connection refused"),
+            ("ssh: connect to host 10.0.0.1 port 22: Connection timed out", "connection timed out"),
+            ("deploy@10.0.0.1: Permission denied (publickey).\r\n", "deploy@10.0.0.1: Permission denied (publickey)"),
+            ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "its host key is not the one in the inventory"),
+            ("No ED25519 host key is known for Web and you have requested strict checking.\nHost key verification failed.", "its host key is not known"),
+            ("ssh: Could not resolve hostname web: Name or service not known", "Could not resolve hostname web: Name or service not known"),
+            ("", "ssh said nothing"),
+        ] {
+            assert_eq!(complaint(stderr), wanted);
+        }
+    }
+}

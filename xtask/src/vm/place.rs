@@ -1,0 +1,239 @@
+//! Where it is written which machine is held by whom: a folder each below the cache's machines, with a lock that its
+//! holder has. What is written without the lock being held is of the past.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use super::name::Name;
+use crate::cache_dir::CacheDir;
+use crate::whole_file;
+
+/// The folder of one machine.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub name: Name,
+    dir: PathBuf,
+}
+
+/// Held as long as the machine runs; released by the kernel however the holder ends.
+#[derive(Debug)]
+pub struct Held {
+    _lock: Flock<File>,
+}
+
+/// What others need to know of a machine that is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    pub name: Name,
+    /// The holder.
+    pub pid: i32,
+    /// Seconds since 1970.
+    pub since: u64,
+    pub generation: Option<String>,
+    /// Of a machine that keeps nothing of what happens to it from now on.
+    pub copy: bool,
+    pub ports: Vec<Port>,
+    pub control: PathBuf,
+    pub ssh_config: PathBuf,
+    pub user: String,
+    pub logs: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    pub host: u16,
+    pub guest: u16,
+}
+
+impl State {
+    /// The port of 127.0.0.1 that leads to this one.
+    pub fn port(&self, guest: u16) -> Option<u16> {
+        let found = self.ports.iter().find(|port| port.guest == guest);
+        found.map(|port| port.host)
+    }
+}
+
+impl Place {
+    pub fn of(cache: &CacheDir, name: &Name) -> Self {
+        Self {
+            name: name.clone(),
+            dir: cache.held().join(name.folder()),
+        }
+    }
+
+    /// Every machine that runs now.
+    ///
+    /// # Errors
+    /// If the folder of all is there and cannot be read.
+    pub fn running(cache: &CacheDir) -> Result<Vec<State>> {
+        let mut found = Vec::new();
+        for place in Self::all(cache)? {
+            found.extend(place.state()?);
+        }
+        Ok(found)
+    }
+
+    /// Every machine of which something is written, by name.
+    ///
+    /// # Errors
+    /// If the folder of all is there and cannot be read.
+    pub fn all(cache: &CacheDir) -> Result<Vec<Self>> {
+        let all = cache.held();
+        if !all.exists() {
+            return Ok(Vec::new());
+        }
+        let entries =
+            std::fs::read_dir(&all).with_context(|| format!("cannot read {}", all.display()))?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let dir = entry?.path();
+            let folder = dir
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
+            let name = folder.as_deref().and_then(Name::of_folder);
+            found.extend(name.map(|name| Self { name, dir }));
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Transcript, consoles and QEMU's words of the last time that it ran.
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// What the holder itself said.
+    pub fn holder_log(&self) -> PathBuf {
+        self.dir.join("holder.log")
+    }
+
+    /// Takes the machine for this process; `None` if another one has it.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn take(&self) -> Result<Option<Held>> {
+        self.make()?;
+        let started = Instant::now();
+        loop {
+            // Who only looks whether it is taken has it for a moment.
+            match self.lock(FlockArg::LockExclusiveNonblock)? {
+                Some(lock) => return Ok(Some(Held { _lock: lock })),
+                None if started.elapsed() > Duration::from_secs(1) => return Ok(None),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    fn lock(&self, how: FlockArg) -> Result<Option<Flock<File>>> {
+        let file = self.dir.join("lock");
+        let open = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&file)
+            .with_context(|| format!("cannot open {}", file.display()))?;
+        match Flock::lock(open, how) {
+            Ok(lock) => Ok(Some(lock)),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => {
+                Err(errno).with_context(|| format!("cannot lock {}", file.display()))
+            }
+        }
+    }
+
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn make(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.dir)
+            .with_context(|| format!("cannot make the folder {}", self.dir.display()))
+    }
+
+    /// Whether some process has it, be it up already or not.
+    ///
+    /// # Errors
+    /// If the folder is there and cannot be used.
+    pub fn is_taken(&self) -> Result<bool> {
+        Ok(self.dir.exists() && self.lock(FlockArg::LockSharedNonblock)?.is_none())
+    }
+
+    /// What its holder wrote; `None` if nobody holds it, or it is not up yet.
+    ///
+    /// # Errors
+    /// As `is_taken`.
+    pub fn state(&self) -> Result<Option<State>> {
+        match read(&self.dir) {
+            Some(state) if self.is_taken()? => Ok(Some(state)),
+            _ => Ok(None),
+        }
+    }
+
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, state: &State) -> Result<()> {
+        let file = self.dir.join("state.json");
+        whole_file::write(&file, &serde_json::to_vec_pretty(state)?)
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// The machine is down.
+    pub fn clear(&self) {
+        // What is left over has no lock any more and is not believed.
+        let _ = std::fs::remove_file(self.dir.join("state.json"));
+    }
+}
+
+fn read(dir: &Path) -> Option<State> {
+    let text = std::fs::read(dir.join("state.json")).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(name: &Name) -> State {
+        State {
+            name: name.clone(),
+            pid: 1,
+            since: 0,
+            generation: Some("good".to_owned()),
+            copy: false,
+            ports: vec![Port {
+                host: 8080,
+                guest: 80,
+            }],
+            control: "/s/control".into(),
+            ssh_config: "/r/ssh_config".into(),
+            user: "operator".to_owned(),
+            logs: "/l".into(),
+        }
+    }
+
+    #[test]
+    fn only_what_somebody_holds_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = CacheDir::at(dir.path());
+        let name = Name::parse("Niko");
+        let place = Place::of(&cache, &name);
+        assert!(Place::running(&cache).unwrap().is_empty());
+        let held = place.take().unwrap().unwrap();
+        assert_eq!(place.state().unwrap(), None);
+        place.write(&state(&name)).unwrap();
+        assert!(place.take().unwrap().is_none());
+        assert_eq!(Place::running(&cache).unwrap(), [state(&name)]);
+        assert_eq!(place.state().unwrap().unwrap().port(80), Some(8080));
+        drop(held);
+        // The holder was killed and could take nothing back.
+        assert!(Place::running(&cache).unwrap().is_empty());
+    }
+}
