@@ -43,5 +43,6 @@ let
 in
 {
   inherit xtask;
+  slipway-guard = import ./guard.nix { inherit lib pkgs; };
   default = xtask;
 }

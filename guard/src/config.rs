@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::release::is_host_name;
 use crate::store_path::StorePath;
+use crate::whole_file;
 
 /// Where the module puts it, in a configuration's `etc` too.
 pub const FILE: &str = "/etc/slipway-guard/config.json";
@@ -22,6 +23,9 @@ pub struct Config {
     pub allowed_signers: PathBuf,
     /// Keys of which one has to have signed each path of a closure, `name:base64`.
     pub trusted_public_keys: Vec<String>,
+    /// Files on the host with further such keys; one that is not there has none.
+    #[serde(default)]
+    pub trusted_public_key_files: Vec<PathBuf>,
     pub deploy_user: String,
     /// Names of deploy keys that may hold, keep and reboot at will.
     #[serde(default)]
@@ -102,6 +106,7 @@ pub struct Places {
     pub running: PathBuf,
     pub booted: PathBuf,
     pub store: PathBuf,
+    pub boot_id: PathBuf,
 }
 
 impl Default for Places {
@@ -115,6 +120,7 @@ impl Default for Places {
             running: "/run/current-system".into(),
             booted: "/run/booted-system".into(),
             store: "/nix/store".into(),
+            boot_id: "/proc/sys/kernel/random/boot_id".into(),
         }
     }
 }
@@ -132,12 +138,36 @@ impl Config {
         Ok(config)
     }
 
+    /// All keys that a store path may be signed with.
+    ///
+    /// # Errors
+    /// If a file of keys is there and cannot be read.
+    pub fn trusted_keys(&self) -> Result<Vec<String>> {
+        let mut keys = self.trusted_public_keys.clone();
+        for file in &self.trusted_public_key_files {
+            if let Some(bytes) = whole_file::read(file, LIMIT)? {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                keys.extend(text.split_whitespace().map(str::to_owned));
+            }
+        }
+        if keys.is_empty() {
+            bail!("without a trusted public key no closure is taken");
+        }
+        Ok(keys)
+    }
+
+    /// Of this boot of the machine.
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn boot_id(&self) -> Result<String> {
+        let bytes = read_bounded(&self.places.boot_id)?;
+        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+
     fn sane(&self) -> Result<()> {
         if !is_host_name(&self.host) {
             bail!("{:?} is no name of a host", self.host);
-        }
-        if self.trusted_public_keys.is_empty() {
-            bail!("without a trusted public key no closure is taken");
         }
         let blank = |key: &String| key.chars().any(char::is_whitespace) || !key.contains(':');
         if let Some(key) = self.trusted_public_keys.iter().find(|key| blank(key)) {

@@ -17,6 +17,11 @@ use crate::time::Time;
 pub fn boot(config: &Config) -> Result<()> {
     let store = Store::open(&config.places.state)?;
     let state = store.read()?;
+    let boot_id = config.boot_id()?;
+    if state.boot_id.as_ref() == Some(&boot_id) {
+        // Started again in the middle of a boot, by an activation for one: what is going on is going on.
+        return Ok(());
+    }
     let early = Early {
         system: System { config },
         config,
@@ -34,11 +39,9 @@ pub fn boot(config: &Config) -> Result<()> {
     if let Some(trial) = new.trial.take() {
         entries.extend(early.trial(&mut new, trial, booted.as_ref()));
     }
-    if entries.is_empty() {
-        return Ok(());
-    }
     // Only what this boot has dealt with: nobody else runs yet.
     store.change(|state| {
+        state.boot_id = Some(boot_id);
         state.test = new.test.take();
         state.current = new.current.take();
         state.trial = new.trial.take();

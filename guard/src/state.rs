@@ -25,6 +25,9 @@ const CONFIRMED: usize = 100;
 #[serde(rename_all = "camelCase")]
 pub struct State {
     pub version: u32,
+    /// The boot in which this was written last.
+    #[serde(default)]
+    pub boot_id: Option<String>,
     /// The newest release that was accepted.
     #[serde(default)]
     pub release: Option<AcceptedRelease>,
@@ -122,6 +125,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             version: VERSION,
+            boot_id: None,
             release: None,
             current: None,
             last: None,

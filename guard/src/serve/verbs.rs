@@ -265,6 +265,11 @@ impl Service {
     /// The first time that a guard runs on a host, what booted, runs and boots again is what can be returned to.
     pub(super) fn note_what_was_found(&self) -> Result<()> {
         let system = self.system();
+        let boot_id = self.config.boot_id()?;
+        // A guard that was brought in the middle of a boot has no early unit behind it.
+        self.store.change(|state| {
+            state.boot_id.get_or_insert(boot_id);
+        })?;
         let state = self.store.read()?;
         let quiet = state.current.is_none() && state.trial.is_none() && state.test.is_none();
         let running = system.running().filter(|running| {

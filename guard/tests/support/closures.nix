@@ -44,7 +44,12 @@ let
     rec {
       toplevel = build "nixos-system-${host}-${name}" ''
         mkdir -p $out/bin $out/etc/slipway-guard
-        ${if parts then "cat > $out/bin/switch-to-configuration <<'EOF'\n${switch}\nEOF\nchmod +x $out/bin/*" else ""}
+        ${
+          if parts then
+            "cat > $out/bin/switch-to-configuration <<'EOF'\n${switch}\nEOF\nchmod +x $out/bin/*"
+          else
+            ""
+        }
         echo ${name} > $out/name
         echo "${needs}" > $out/needs
         cat > $out/behaviour <<'EOF'
@@ -71,7 +76,9 @@ let
         chmod +x $out/activate-rs $out/deploy-rs-activate
       '';
     };
-  check = command: ''{"c": {"command": "${command}", "user": "root", "settle": 0, "retries": 0, "timeout": 5}}'';
+  check =
+    command:
+    ''{"c": {"command": "${command}", "user": "root", "settle": 0, "retries": 0, "timeout": 5}}'';
 in
 builtins.mapAttrs (name: attrs: system ({ inherit name; } // attrs)) {
   old = { };
@@ -80,7 +87,7 @@ builtins.mapAttrs (name: attrs: system ({ inherit name; } // attrs)) {
   fails.behaviour = ''ln -sfn $T $R/current-system; echo "it does not work"; exit 2'';
   hangs.behaviour = "ln -sfn $T $R/current-system; sleep 1000";
   slow.behaviour = "sleep 3";
-  unit-fails.behaviour = ''ln -sfn $T $R/current-system; echo nginx.service > $R/failed-units; exit 4'';
+  unit-fails.behaviour = "ln -sfn $T $R/current-system; echo nginx.service > $R/failed-units; exit 4";
   unhealthy.checks = check "exit 3";
   healthy.checks = check "test $(id -u) = 0";
   as-nobody.checks = ''{"c": {"command": "test $(id -un) = nobody && test -z \"$NIXOS_NO_CHECK\"", "user": "nobody", "settle": 0, "retries": 0, "timeout": 5}}'';

@@ -89,6 +89,7 @@ impl Host {
             services: std::cell::RefCell::new(Vec::new()),
             serve: std::cell::RefCell::new(None),
         };
+        write(&format!("{PLACE}/boot-id"), "first", 0o644);
         host.build();
         host.configure(&serde_json::json!({}));
         host.start_services();
@@ -223,6 +224,7 @@ impl Host {
                 "socket": "/nix/test/guard.socket",
                 "running": "/nix/test/current-system",
                 "booted": "/nix/test/booted-system",
+                "bootId": "/nix/test/boot-id",
             },
         });
         for (key, value) in other.as_object().unwrap() {
@@ -320,6 +322,8 @@ impl Host {
             std::os::unix::fs::symlink(booted.trim(), &link).unwrap();
         }
         std::fs::remove_dir_all("/nix/test/run").unwrap();
+        let id = std::fs::read_to_string("/nix/test/boot-id").unwrap();
+        std::fs::write("/nix/test/boot-id", format!("{id}again")).unwrap();
         run(
             "/nix/test/bin/slipway-guard",
             &["--config", "/nix/test/config.json", "boot"],

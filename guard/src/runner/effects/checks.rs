@@ -76,7 +76,7 @@ impl Real<'_, '_> {
         }
         closure::check(
             &config.programs.nix,
-            &config.trusted_public_keys,
+            &config.trusted_keys()?,
             &self.candidate(),
         )
     }
