@@ -88,7 +88,7 @@ impl Bench<'_> {
             Err(error) => return Ok(skipped(format!("{error:#}"))),
         };
         let output = Command::new("python3")
-            .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            .args(["-B", "-m", "pytest", "-p", "no:cacheprovider"])
             .arg(INTERPRETER)
             .env("PYTHONPATH", packages)
             .current_dir(self.root)
