@@ -8,7 +8,7 @@ use crate::cli::{Global, VmTest};
 use crate::failure::{Exit, Failure};
 use crate::report;
 use crate::scenarios::outcome::Report;
-use crate::scenarios::{self, junit, list, render, repeat, select, Options};
+use crate::scenarios::{self, junit, list, render, repeat, select, Options, Wanted};
 
 pub async fn run(global: &Global, args: VmTest) -> Result<Exit> {
     if args.list || args.check {
@@ -85,7 +85,7 @@ async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
 
 fn options(global: &Global, args: &VmTest) -> Options {
     Options {
-        names: args.names.clone(),
+        wanted: Wanted::Named(args.names.clone()),
         jobs: args.jobs,
         keep_failed: args.keep_failed,
         repeat: args.repeat,

@@ -18,7 +18,7 @@ mod rehearsal;
 pub mod render;
 pub mod repeat;
 #[cfg(test)]
-mod samples;
+pub mod samples;
 pub mod select;
 
 use std::path::PathBuf;
@@ -42,8 +42,7 @@ use select::Choice;
 /// What is played, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Scenarios, cells, beginnings of names; all if empty.
-    pub names: Vec<String>,
+    pub wanted: Wanted,
     pub jobs: Option<u16>,
     pub keep_failed: bool,
     pub repeat: u16,
@@ -52,6 +51,27 @@ pub struct Options {
     pub timeout_scale: f64,
     /// Live lines instead of plain ones.
     pub live: bool,
+}
+
+/// Which plays.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// Scenarios, cells, beginnings of names, as a person types them; all if there is none.
+    Named(Vec<String>),
+    /// Plays by their own names: a scenario's name is that of the play as written, without its controls.
+    Exactly(Vec<String>),
+}
+
+impl Wanted {
+    fn of(&self, files: &Files) -> Result<Vec<Choice>, Failure> {
+        match self {
+            Self::Named(names) => files.select(names),
+            Self::Exactly(names) => {
+                let is_wanted = |play: &Play| names.contains(&play.name);
+                Ok(select::only(&files.select(&[])?, is_wanted))
+            }
+        }
+    }
 }
 
 /// The scenarios of a fleet, read.
@@ -153,15 +173,15 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
     let of_folders = files::hosts_in_folders(&root);
     let quick = files::read(&root, &of_folders)?;
     if !of_folders.is_empty() {
-        quick.select(&options.names)?;
+        options.wanted.of(&quick)?;
     }
     let fleet = evaluate::open(global).await?;
     let (files, inventory) = read_with(&fleet, &root).await?;
-    let choices = files.select(&options.names)?;
+    let choices = options.wanted.of(&files)?;
     known_to_git(&fleet, &choices)?;
     let capabilities = Capabilities::read(&root)?;
     let lack = |play: &Play| capabilities.lack(fleet.stage, play);
-    let playable = playable(&choices, &lack);
+    let playable = select::only(&choices, |play| lack(play).is_none());
     let plays = match fleet.stage {
         _ if playable.is_empty() => Plays::default(),
         Stage::Rehearsal => {
@@ -216,17 +236,6 @@ struct Plays {
 
 /// Why a play cannot be played in this stage.
 type Lack<'a> = &'a dyn Fn(&Play) -> Option<String>;
-
-fn playable(choices: &[Choice], lack: Lack<'_>) -> Vec<Choice> {
-    let some = choices.iter().map(|choice| {
-        let plays = choice.plays.iter().filter(|play| lack(play).is_none());
-        Choice {
-            plays: plays.cloned().collect(),
-            ..choice.clone()
-        }
-    });
-    some.filter(|choice| !choice.plays.is_empty()).collect()
-}
 
 /// The plays of each scenario in all their rounds, and those that cannot be played.
 fn group(choices: &[Choice], lack: Lack<'_>, played: &[Played]) -> Vec<Scenario> {
