@@ -35,7 +35,7 @@ let
         stage = all.nixpkgs.slipway.stage or "nixos";
         hermetic = specialArgs == { };
       };
-      nixosConfigurations = import ./hosts.nix {
+      configured = import ./hosts.nix {
         inherit
           lib
           hosts
@@ -45,19 +45,41 @@ let
           ;
         inputs = visible;
       };
+      inherit (configured) nixosConfigurations;
       deploy = import ./deploy.nix {
         inherit lib fleet nixosConfigurations;
         inherit (all) deploy-rs;
+      };
+      plays = import ./plays.nix {
+        inherit lib tests;
+        hosts = lib.attrNames nixosConfigurations;
       };
       scenarios = import ./scenarios.nix {
         inherit
           lib
           tests
-          fleet
           nixosConfigurations
+          plays
           ;
         inherit (all) deploy-rs;
       };
+      # The rehearsal stage has no NixOS test driver; cargo xtask vm-test plays there.
+      vmTests = eachSystem (
+        system: pkgs:
+        lib.optionalAttrs (fleet.stage == "nixos") (
+          import ../tests/nixos {
+            inherit
+              lib
+              pkgs
+              system
+              fleet
+              configured
+              plays
+              ;
+            inherit (all) deploy-rs;
+          }
+        )
+      );
       packages = eachSystem (_: pkgs: import ./packages.nix { inherit lib pkgs; });
       apps = eachSystem (
         system: _: rec {
@@ -95,10 +117,19 @@ let
           inherit (packages.${system}) xtask;
           source = inputs.self;
         }
+        // lib.mapAttrs' (name: lib.nameValuePair "vm-${name}") (
+          lib.getAttrs (builtins.filter (name: vmTests.${system} ? ${name}) [
+            "deploy-rollback"
+            "harmonia"
+          ]) vmTests.${system}
+        )
       );
       # What builds whole systems stands apart from the checks, which a laptop without KVM or a cache builds too.
-      hydraJobs.hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
-      vmTests = eachSystem (_: _: { });
+      hydraJobs = {
+        hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
+        inherit vmTests;
+      };
+      inherit vmTests;
       devShells = eachSystem (_: pkgs: import ./shell.nix { inherit pkgs; });
       formatter = eachSystem (
         system: pkgs:

@@ -10,16 +10,18 @@
 let
   folders = lib.filterAttrs (_: type: type == "directory") (builtins.readDir hosts);
 in
-lib.mapAttrs (
-  name: _:
-  inputs.nixpkgs.lib.nixosSystem {
-    specialArgs = specialArgs // {
-      inherit inputs;
-      # The inventory of the whole fleet. A host that reads another host's entry evaluates that host too, and fails
-      # with it: read what the host's role needs and nothing else.
-      inherit fleet;
-    };
-    modules = modules ++ [
+rec {
+  # All that a host is made of: `nixosSystem` takes both, and so does a NixOS test's node.
+  arguments = specialArgs // {
+    inherit inputs;
+    # The inventory of the whole fleet. A host that reads another host's entry evaluates that host too, and fails
+    # with it: read what the host's role needs and nothing else.
+    inherit fleet;
+  };
+  modulesOf =
+    name:
+    modules
+    ++ [
       ../modules
       inputs.sops-nix.nixosModules.sops
       (hosts + "/${name}")
@@ -29,5 +31,11 @@ lib.mapAttrs (
         nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux";
       }
     ];
-  }
-) folders
+  nixosConfigurations = lib.mapAttrs (
+    name: _:
+    inputs.nixpkgs.lib.nixosSystem {
+      specialArgs = arguments;
+      modules = modulesOf name;
+    }
+  ) folders;
+}

@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
 use common::{ok, place, recipe, warm};
 use harness::{
-    ErrorKind, Exec, Forward, Harness, Options, Progress, Recipe, Spec, Tools, Wait, Wanted,
+    Boot, ErrorKind, Exec, Forward, Harness, Model, Options, Origin, Progress, Recipe, Spec, Tools,
+    Wait, Wanted,
 };
 
 fn options(tools: Tools, cache: &std::path::Path) -> Options {
@@ -85,6 +87,140 @@ fn a_mirror_that_breaks_off_is_a_download_error_and_leaves_no_image() {
             .count(),
         0
     );
+}
+
+/// A mirror that sends the beginning of every file and hangs up.
+fn mirror_that_hangs_up() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut request = [0u8; 4096];
+                // A client that is gone wants no answer.
+                let _ = stream.read(&mut request).and_then(|_| {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\nOrigin: ")
+                });
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_download_that_breaks_off_in_the_middle_is_told_as_one() {
+    if common::harness().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let harness = ok(Harness::open(options(common::tools(), dir.path())));
+    let recipe = Recipe {
+        mirror: Some(format!(
+            "http://127.0.0.1:{}/debian",
+            mirror_that_hangs_up()
+        )),
+        ..recipe()
+    };
+    let error = harness.image(&recipe).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Download, "{error}");
+    assert!(!dir.path().join("images").join(recipe.hash()).exists());
+}
+
+/// Runs one test of this file again, with a small file system of its own at the folder in `SMALL`.
+fn on_a_small_disk(test: &str, mib: u32) -> Option<bool> {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size={mib}m none '{}' || exit 99; exec \"$@\"",
+        dir.path().display()
+    );
+    let status = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", &script, "small"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(SMALL, dir.path())
+        .status()
+        .unwrap();
+    if status.code() == Some(99) || status.code() == Some(1) && namespaces_are_forbidden() {
+        println!("skip: this machine lets nobody mount a file system of his own");
+        return None;
+    }
+    Some(status.success())
+}
+
+fn namespaces_are_forbidden() -> bool {
+    let tried = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--mount", "true"])
+        .status();
+    !tried.is_ok_and(|status| status.success())
+}
+
+const SMALL: &str = "HARNESS_SMALL_DISK";
+
+#[test]
+fn no_space_for_an_image_is_told_with_what_is_needed() {
+    let Some(small) = std::env::var_os(SMALL) else {
+        if common::harness().is_some() {
+            let passed = on_a_small_disk("no_space_for_an_image_is_told_with_what_is_needed", 64);
+            assert_ne!(passed, Some(false));
+        }
+        return;
+    };
+    let small = std::path::Path::new(&small);
+    let harness = ok(Harness::open(options(common::tools(), small)));
+    let error = harness.image(&recipe()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    let text = error.to_string();
+    assert!(text.contains("MiB free and 2560 MiB are needed"), "{text}");
+    assert_eq!(
+        error.next_step(),
+        Some("free some space, or use a cache on another file system")
+    );
+}
+
+#[test]
+fn a_machine_whose_disk_has_no_more_space_on_the_host_says_so() {
+    let name = "a_machine_whose_disk_has_no_more_space_on_the_host_says_so";
+    let Some(small) = std::env::var_os(SMALL) else {
+        let Some(harness) = common::harness() else {
+            return;
+        };
+        // The other one takes the image from here.
+        ok(harness.image(&recipe()));
+        assert_ne!(on_a_small_disk(name, 600), Some(false));
+        return;
+    };
+    let small = std::path::Path::new(&small);
+    let image = ok(common::harness().unwrap().image(&recipe()));
+    std::fs::create_dir(small.join("images")).unwrap();
+    let link = small.join("images").join(image.hash());
+    std::os::unix::fs::symlink(image.disk().parent().unwrap(), &link).unwrap();
+    let harness = ok(Harness::open(options(common::tools(), small)));
+    let image = ok(harness.image(&recipe()));
+    let run = ok(harness.run("small", &small.join("logs")));
+    let spec = Spec {
+        model: Model {
+            boot: Boot::Direct,
+            ..Model::default()
+        },
+        ..Spec::new("small")
+    };
+    let machine = ok(run.start(&image, spec, Origin::Cold));
+    // Somebody else fills it; the machine's next megabytes have no place any more.
+    let mut ballast = std::fs::File::create(small.join("ballast")).unwrap();
+    while ballast.write_all(&[1u8; 1 << 16]).is_ok() {}
+    let write = Exec::shell("dd if=/dev/urandom of=/root/file bs=1M count=20; sync");
+    let error = machine
+        .exec(write.timeout(Duration::from_secs(120)))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the disk of small cannot be written on the host"),
+        "{error}"
+    );
+    // The entry is a link into the shared cache: it must not be followed when this one is removed.
+    std::fs::remove_file(link).unwrap();
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub enum Command {
     Diff(Diff),
     /// On the signer: verify a commit, build its hosts, and sign what each of them is to have
     Release(Release),
-    /// Plan what a deployment of a ref would do, host by host
+    /// Deploy a ref's hosts in waves, and say what each of them really runs afterwards
     Deploy(Deploy),
     /// Run `nix flake check`, formatting and lints
     Check(Check),
@@ -255,14 +255,27 @@ pub struct Deploy {
     #[arg(long, value_enum, default_value_t = BootChoice::Auto)]
     pub boot: BootChoice,
     /// Say what would be done, and do nothing
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub plan: bool,
     /// Compare with this revision instead of asking the hosts what they run
     #[arg(long, value_name = "REV", requires = "plan")]
     pub against: Option<String>,
+    /// Deploy what this release says, as `cargo xtask release` printed it; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reference", "boot", "lease"])]
+    pub release: Option<PathBuf>,
     /// Only the hosts of this wave
     #[arg(long, value_name = "N")]
     pub wave: Option<u32>,
+    /// Which hosts return to what they had when a wave fails
+    #[arg(long, value_enum, default_value_t = RollbackChoice::Wave)]
+    pub rollback: RollbackChoice,
+    /// Go on with a deployment whose controller was killed
+    #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease"])]
+    pub resume: bool,
+    /// Do not ask before hosts are touched
+    // CI systems set `true`, `1` or nothing at all.
+    #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
     /// How long a test lasts: 30m, 4h, 2d
     #[arg(long = "for", value_name = "TIME", default_value = "4h", value_parser = lease)]
     pub lease: u64,
@@ -272,6 +285,15 @@ pub struct Deploy {
     /// The plan in Markdown
     #[arg(long, requires = "plan")]
     pub markdown: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RollbackChoice {
+    /// Those of that wave
+    Wave,
+    /// Those of the waves before it, too
+    All,
+    None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -499,6 +521,8 @@ pub struct Bench {
 pub enum BenchCommand {
     /// Generated fleets: build-all against a serial loop and one `nix build`
     BuildAll(BenchBuildAll),
+    /// Virtual machines: image, boots, snapshots, several at once, against plain QEMU
+    Vm(BenchVm),
 }
 
 #[derive(Debug, Args)]
@@ -512,6 +536,25 @@ pub struct BenchBuildAll {
     /// Runs of each measurement; the median is reported
     #[arg(long, default_value_t = 3)]
     pub runs: u16,
+    /// Write the figures as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchVm {
+    /// Runs of each measurement; the median is reported
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub runs: u16,
+    /// The most machines that are started at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub at_once: u16,
+    /// Leave out the building of an image
+    #[arg(long)]
+    pub no_image: bool,
+    /// What runs the guests' CPUs
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
     /// Write the figures as JSON, `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

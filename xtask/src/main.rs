@@ -18,6 +18,7 @@ mod release;
 mod report;
 mod scenarios;
 mod setup;
+mod state_dir;
 mod testing;
 mod tools;
 mod vm;

@@ -3,6 +3,8 @@
 
 pub mod figures;
 mod fleet;
+pub mod machine_figures;
+pub mod machines;
 mod measure;
 
 use std::collections::BTreeMap;

@@ -1,31 +1,82 @@
 //! `cargo xtask deploy`.
 
-use anyhow::Result;
+use std::io::Read;
+use std::path::Path;
 
-use crate::cli::{BootChoice, Deploy, Global};
+use anyhow::{Context, Result};
+
+use crate::cli::{BootChoice, Deploy, Global, RollbackChoice};
+use crate::deploy::journal::Rollback;
+use crate::deploy::outcome::Report;
 use crate::deploy::plan::Boot;
-use crate::deploy::{self, render, Request};
+use crate::deploy::{self, render, Released, Request};
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
+use crate::setup;
 
 pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
     let here = evaluate::open(global).await?;
-    let request = request(global, &args);
-    let plan = deploy::prepare(&here, &request).await?;
-    let text = if args.json {
-        report::json(&plan)?
-    } else if args.markdown {
-        render::markdown(&plan)
-    } else {
-        format!("{}{}\n", render::text(&plan), render::summary(&plan))
+    if args.resume {
+        let program = setup::deploy_rs(global).await?;
+        let report = deploy::resume(&here, program).await?;
+        return finish(&report, args.json);
+    }
+    let request = request(global, &args)?;
+    let prepared = deploy::prepare(&here, &request).await?;
+    let plan = &prepared.plan;
+    if args.plan {
+        let text = if args.json {
+            report::json(plan)?
+        } else if args.markdown {
+            render::markdown(plan)
+        } else {
+            format!("{}{}\n", render::text(plan), render::summary(plan))
+        };
+        report::data(&text)?;
+        return Ok(Exit::Passed);
+    }
+    // The report is this command's data; the plan is what it is asked about.
+    report::say(&format!("{}{}", render::text(plan), render::summary(plan)));
+    let touched = plan
+        .hosts
+        .iter()
+        .filter(|host| host.action.deploys())
+        .count();
+    if touched > 0 && !args.yes {
+        let hosts = report::words::counted(touched, "host");
+        if !report::confirm(&format!("Deploy {hosts}?"))? {
+            report::say("nothing was deployed");
+            return Ok(Exit::Failed);
+        }
+    }
+    let program = setup::deploy_rs(global).await?;
+    let rollback = match args.rollback {
+        RollbackChoice::Wave => Rollback::Wave,
+        RollbackChoice::All => Rollback::All,
+        RollbackChoice::None => Rollback::None,
     };
-    report::data(&text)?;
-    Ok(Exit::Passed)
+    let released = request.release.as_ref();
+    let report = deploy::carry_out(&here, &prepared, released, rollback, program).await?;
+    finish(&report, args.json)
 }
 
-fn request(global: &Global, args: &Deploy) -> Request {
-    Request {
+fn finish(report: &Report, json: bool) -> Result<Exit> {
+    let text = if json {
+        report::json(report)?
+    } else {
+        render::outcomes(report)
+    };
+    report::data(&text)?;
+    Ok(if report.good {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    })
+}
+
+fn request(global: &Global, args: &Deploy) -> Result<Request> {
+    Ok(Request {
         hosts: args.hosts.clone(),
         reference: args.reference.clone(),
         boot: match args.boot {
@@ -36,6 +87,23 @@ fn request(global: &Global, args: &Deploy) -> Request {
         wave: args.wave,
         lease: args.lease,
         against: args.against.clone(),
+        release: match &args.release {
+            Some(file) => Some(Released::read(&read(file)?)?),
+            None => None,
+        },
         live: report::live(global.plain),
+    })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .context("cannot read the release from standard input")?;
+    } else {
+        bytes = std::fs::read(file)
+            .with_context(|| format!("cannot read the release {}", file.display()))?;
     }
+    Ok(bytes)
 }

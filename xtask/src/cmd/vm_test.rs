@@ -8,7 +8,7 @@ use crate::cli::{Global, VmTest};
 use crate::failure::{Exit, Failure};
 use crate::report;
 use crate::scenarios::outcome::Report;
-use crate::scenarios::{self, junit, list, render, repeat, select, Options};
+use crate::scenarios::{self, junit, list, render, repeat, select, Options, Wanted};
 
 pub async fn run(global: &Global, args: VmTest) -> Result<Exit> {
     if args.list || args.check {
@@ -75,9 +75,7 @@ async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
         report::say(&format!("note: hosts are the folders in hosts/: {why}"));
     }
     let text = if args.list {
-        list::text(&choices, |_| {
-            vec!["rehearsal".to_owned(), "nixos".to_owned()]
-        })
+        list::text(&choices, |choice| found.stages(choice))
     } else {
         list::checked(&choices)
     };
@@ -87,7 +85,7 @@ async fn read(global: &Global, args: &VmTest) -> Result<Exit> {
 
 fn options(global: &Global, args: &VmTest) -> Options {
     Options {
-        names: args.names.clone(),
+        wanted: Wanted::Named(args.names.clone()),
         jobs: args.jobs,
         keep_failed: args.keep_failed,
         repeat: args.repeat,

@@ -46,8 +46,11 @@ impl From<Status> for Live {
 }
 
 /// What a host without a guard is asked, in one line of shell: where the links lead, which units failed, what is free.
-pub const QUESTION: &str = "for link in /run/current-system /run/booted-system /nix/var/nix/profiles/system; do \
+/// The profile is what deploy-rs copied, or a plain system: either way its programs lie in the system itself.
+pub const QUESTION: &str = "for link in /run/current-system /run/booted-system; do \
     echo \"$link $(readlink -f $link)\"; done; \
+    switch=$(readlink -f /nix/var/nix/profiles/system/bin/switch-to-configuration); \
+    echo \"/nix/var/nix/profiles/system ${switch%/bin/switch-to-configuration}\"; \
     systemctl list-units --failed --plain --no-legend 2>/dev/null | while read -r unit rest; do echo \"failed $unit\"; done; \
     for place in /nix/store /boot; do echo \"free $place $(stat -f -c '%a %S' $place 2>/dev/null)\"; done";
 

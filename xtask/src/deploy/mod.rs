@@ -2,12 +2,18 @@
 
 pub mod ask;
 mod compare;
+mod health;
+mod host;
 mod inhibitors;
+pub mod journal;
 pub mod live;
+pub mod outcome;
 pub mod plan;
 pub mod render;
 mod request;
+mod run;
 pub mod units;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,13 +32,22 @@ use crate::tools::ssh::{Ssh, Target};
 use ask::Answers;
 use compare::Closures;
 use plan::{Before, Known, Plan, Wish};
-pub use request::Request;
+pub use request::{Released, Request};
+pub use work::{carry_out, resume};
+
+/// A plan, and what it was made from.
+#[derive(Debug)]
+pub struct Prepared {
+    pub fleet: Fleet,
+    pub survey: Survey,
+    pub plan: Plan,
+}
 
 /// Builds the ref's hosts, asks them what they run, and plans.
 ///
 /// # Errors
 /// Usage, if the ref or a host does not exist, or do not fit each other; failed, if a host cannot be built.
-pub async fn prepare(here: &Fleet, request: &Request) -> Result<Plan> {
+pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
     let reference = reference(here, request).await?;
     let fleet = here.at(&reference).await?;
     let survey = fleet.survey().await?;
@@ -58,24 +73,32 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Plan> {
         None => asked(&chosen.hosts, answers),
     };
     let wish = Wish {
+        boot: request.boot_for(&chosen.meaning),
         meaning: chosen.meaning,
-        boot: request.boot,
         lease: request.lease,
     };
     let known = known(&fleet, &survey, &built, before).await?;
-    Ok(Plan {
+    let plan = Plan {
         version: 1,
         stage: fleet.stage,
         reference,
         commit: fleet.source.revision.clone(),
         against: request.against.clone(),
         hosts: plan::plan(&wish, known),
+    };
+    Ok(Prepared {
+        fleet,
+        survey,
+        plan,
     })
 }
 
 /// The ref that was asked for, else the branch that is checked out, as it was committed.
 async fn reference(here: &Fleet, request: &Request) -> Result<String> {
     let git = here.git()?;
+    if let Some(released) = &request.release {
+        return Ok(released.release.commit.clone());
+    }
     if let Some(reference) = &request.reference {
         return Ok(reference.clone());
     }

@@ -1,9 +1,10 @@
 //! A plan as a person reads it: one table, and what there is to say of each host.
 
+use super::outcome::Report;
 use super::plan::{Action, HostPlan, Plan, Reboot};
 use super::units::UnitPlan;
 use crate::report::table::Table;
-use crate::report::words::{bytes, counted};
+use crate::report::words::{self, bytes, counted};
 
 pub fn text(plan: &Plan) -> String {
     let mut text = format!("{}\n{}", title(plan), table(plan).text());
@@ -120,6 +121,44 @@ fn details(host: &HostPlan) -> Vec<String> {
         say("note", note);
     }
     lines
+}
+
+/// What became of the hosts: a table, and why where that is to be told.
+pub fn outcomes(report: &Report) -> String {
+    let mut table = Table::new(["host", "wave", "outcome", "seconds"]).numbers([1, 3]);
+    for host in &report.hosts {
+        table.row([
+            host.host.to_string(),
+            host.wave.to_string(),
+            host.outcome.words(),
+            if host.seconds > 0.0 {
+                words::seconds(host.seconds)
+            } else {
+                String::new()
+            },
+        ]);
+    }
+    let mut text = table.text();
+    for host in &report.hosts {
+        if let Some(why) = host.outcome.why() {
+            text.push_str(&format!("\n{}\n  {why}\n", host.host));
+            for line in &host.log {
+                text.push_str(format!("  | {line}").trim_end());
+                text.push('\n');
+            }
+        }
+    }
+    let good = report
+        .hosts
+        .iter()
+        .filter(|host| host.outcome.is_good())
+        .count();
+    text.push_str(&format!(
+        "{good} of {} as they should be, in {} s\n",
+        counted(report.hosts.len(), "host"),
+        words::seconds(report.seconds)
+    ));
+    text
 }
 
 /// `3 hosts: 1 unchanged, 2 to switch`.

@@ -1,6 +1,7 @@
 //! What a deployment was asked for, held against the fleet: which hosts, and what becomes of them.
 
 use anyhow::Result;
+use guard::release::{ActionKind, Release, SignedRelease};
 
 use super::plan::Boot;
 use crate::evaluate::{Fleet, Survey};
@@ -22,8 +23,55 @@ pub struct Request {
     pub lease: u64,
     /// A revision that stands for what the hosts run.
     pub against: Option<String>,
+    /// What a signer said the hosts are to have; it decides on the commit, the hosts and what is done with them.
+    pub release: Option<Released>,
     /// Live lines instead of plain ones.
     pub live: bool,
+}
+
+/// A release as it came, and what it says.
+#[derive(Debug, Clone)]
+pub struct Released {
+    pub signed: SignedRelease,
+    pub release: Release,
+}
+
+impl Released {
+    /// Reads a document; whether its signature holds is the hosts' to say.
+    ///
+    /// # Errors
+    /// Usage, if it is none.
+    pub fn read(bytes: &[u8]) -> Result<Self, Failure> {
+        let signed = SignedRelease::from_wire(bytes);
+        let read = signed.and_then(|signed| {
+            let release = Release::parse(&signed.release)?;
+            Ok(Self { signed, release })
+        });
+        read.map_err(|refusal| {
+            Failure::usage(format!("this is no release: {}", refusal.text))
+                .try_next("what `cargo xtask release` printed")
+        })
+    }
+
+    /// What it asks for, in a ref's terms.
+    fn meaning(&self) -> Meaning {
+        let actions = || {
+            self.release
+                .hosts
+                .iter()
+                .map(|(host, it)| (host, it.action.kind))
+        };
+        for (host, kind) in actions() {
+            if kind == ActionKind::Test {
+                return Meaning::Test {
+                    host: HostName::from_release(host),
+                };
+            }
+        }
+        Meaning::Deploy {
+            boot: actions().any(|(_, kind)| kind == ActionKind::Boot),
+        }
+    }
 }
 
 /// The hosts that are concerned.
@@ -43,6 +91,15 @@ impl Request {
         Ok(self.choice(survey, reference, &message)?)
     }
 
+    /// A release leaves no choice between switch and boot.
+    pub fn boot_for(&self, meaning: &Meaning) -> Boot {
+        match (&self.release, meaning) {
+            (None, _) => self.boot,
+            (Some(_), Meaning::Deploy { boot: true }) => Boot::Always,
+            (Some(_), _) => Boot::Never,
+        }
+    }
+
     fn choice(&self, survey: &Survey, reference: &str, message: &str) -> Result<Chosen, Failure> {
         let names = survey.names();
         // A host that does not evaluate is not left out silently: it cannot be built, and that is told.
@@ -57,11 +114,18 @@ impl Request {
                 deployable: deployable(name),
             })
             .collect();
-        let meaning = refs::meaning(reference, message, &known)?;
+        let meaning = match &self.release {
+            Some(released) => released.meaning(),
+            None => refs::meaning(reference, message, &known)?,
+        };
         let selected = host::select(&names, &self.hosts)?;
         let in_wave = |name: &HostName| {
             let wave = survey.inventory.hosts.get(name).map(|host| host.wave);
             self.wave.is_none() || self.wave == wave
+        };
+        let in_release = |name: &HostName| {
+            let released = self.release.as_ref();
+            released.is_none_or(|it| it.release.hosts.contains_key(name.as_str()))
         };
         let hosts = match &meaning {
             Meaning::Build => selected,
@@ -87,7 +151,11 @@ impl Request {
         };
         Ok(Chosen {
             meaning,
-            hosts: hosts.into_iter().filter(in_wave).collect(),
+            hosts: hosts
+                .into_iter()
+                .filter(in_wave)
+                .filter(in_release)
+                .collect(),
         })
     }
 }
@@ -118,6 +186,7 @@ mod tests {
             wave,
             lease: 60,
             against: None,
+            release: None,
             live: false,
         }
     }

@@ -11,12 +11,14 @@ use syntax::{Reference, Use};
 
 /// Slipway's own tree: files of `mkFleet` whose outputs no host's configuration reads. A host that is to have something
 /// of them needs the line here to go.
-const OWN_OUTPUTS: [&str; 5] = [
+const OWN_OUTPUTS: [&str; 7] = [
     "nix/checks.nix",
     "nix/deploy.nix",
     "nix/packages.nix",
+    "nix/plays.nix",
     "nix/scenarios.nix",
     "nix/shell.nix",
+    "tests/nixos",
 ];
 
 /// The files besides the hosts' own folders, relative to the flake; those that are named and not there count too, since

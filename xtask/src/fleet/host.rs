@@ -20,6 +20,11 @@ impl HostName {
         Self(name.into())
     }
 
+    /// A name that a signer wrote into a release.
+    pub fn from_release(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// A name that a person chose for a new host: what NixOS accepts as `networking.hostName`.
     ///
     /// # Errors

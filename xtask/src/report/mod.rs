@@ -87,6 +87,26 @@ fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
     )
 }
 
+/// Asks a person, who answers `y` or `yes`, or does not want it.
+///
+/// # Errors
+/// Usage, if nobody is there to be asked.
+pub fn confirm(question: &str) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(
+            Failure::usage(format!("{question} Nobody is here to answer"))
+                .try_next("--yes")
+                .into(),
+        );
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("cannot read the answer")?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
 /// Whether live lines make sense: a person watches stderr.
 pub fn live(plain: bool) -> bool {
     !plain && std::io::stderr().is_terminal()

@@ -11,7 +11,7 @@ use harness::{Accelerator, Harness, Image, Model, Options, Speed, Tools};
 
 use super::generations::Generations;
 use super::{controller, image};
-use crate::cli::Global;
+use crate::cli::{Accel, Global};
 use crate::evaluate::Fleet;
 use crate::failure::{Exit, Failure};
 use crate::fleet::inventory::Inventory;
@@ -65,14 +65,7 @@ impl Provisions {
     /// # Errors
     /// Missing, if a tool is too old or its folder is incomplete.
     pub fn harness(&self, cache: &Path, options: HarnessOptions) -> Result<Harness> {
-        let options = Options {
-            tools: Tools::debian(&self.vm),
-            cache: cache.to_owned(),
-            accelerator: options.accelerator,
-            timeout_scale: options.timeout_scale,
-            progress: options.progress,
-        };
-        Ok(Harness::open(options).map_err(worded)?)
+        open(&self.vm, cache, options)
     }
 
     /// The image of all plays, and how fast machines of it run; made now if need be, which takes a minute.
@@ -84,6 +77,29 @@ impl Provisions {
         let image = harness.image(&recipe).map_err(worded)?;
         let speed = harness.speed(&image).map_err(worded)?;
         Ok((image, speed))
+    }
+}
+
+/// The harness with the tools in this folder, unpacked as Debian has them.
+///
+/// # Errors
+/// Missing, if a tool is too old or the folder is incomplete.
+pub fn open(tools: &Path, cache: &Path, options: HarnessOptions) -> Result<Harness> {
+    let options = Options {
+        tools: Tools::debian(tools),
+        cache: cache.to_owned(),
+        accelerator: options.accelerator,
+        timeout_scale: options.timeout_scale,
+        progress: options.progress,
+    };
+    Ok(Harness::open(options).map_err(worded)?)
+}
+
+pub fn accelerator(wanted: Accel) -> harness::Wanted {
+    match wanted {
+        Accel::Auto => harness::Wanted::Auto,
+        Accel::Kvm => harness::Wanted::Kvm,
+        Accel::Tcg => harness::Wanted::Tcg,
     }
 }
 

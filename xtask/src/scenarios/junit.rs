@@ -32,12 +32,11 @@ impl Counts {
             skipped: 0,
         };
         for scenario in scenarios {
-            let skipped = usize::from(scenario.not_playable.is_some());
-            counts.skipped += skipped;
-            counts.tests += scenario.plays.len() + skipped;
+            counts.tests += scenario.plays.len();
             for play in &scenario.plays {
                 counts.failures += usize::from(play.verdict == Verdict::Failed);
                 counts.errors += usize::from(play.verdict == Verdict::Broken);
+                counts.skipped += usize::from(play.verdict == Verdict::NotPlayable);
             }
         }
         counts
@@ -74,13 +73,6 @@ fn suite(report: &Report, scenario: &Scenario) -> String {
         ));
     }
     text.push_str("    </properties>\n");
-    if let Some(why) = &scenario.not_playable {
-        let why = escape(why);
-        text.push_str(&format!(
-            "    <testcase classname=\"{name}\" name=\"{name}\" time=\"0\">\n      \
-             <skipped message=\"{why}\"/>\n    </testcase>\n"
-        ));
-    }
     for play in &scenario.plays {
         text.push_str(&case(report, &name, play));
     }
@@ -109,6 +101,13 @@ fn case(report: &Report, class: &str, play: &Played) -> String {
             escape(&play.message()),
             text_of(&render::of_play(play))
         ));
+    }
+    if let Some(why) = &play.not_playable {
+        let why = escape(why);
+        text.push_str(&format!(
+            "      <skipped message=\"{why}\"/>\n    </testcase>\n"
+        ));
+        return text;
     }
     text.push_str(&format!(
         "      <system-out>logs: {}</system-out>\n    </testcase>\n",
@@ -148,9 +147,7 @@ mod tests {
     #[test]
     fn a_suite_a_scenario_and_a_case_a_play() {
         let mut report = report();
-        let why = "the test driver has no <lossy> link";
-        let scenario = Scenario::not_playable("harness-self", "Faults \"do\" what they say", why);
-        report.scenarios.push(scenario);
+        report.scenarios.push(super::super::samples::not_playable());
         insta::assert_snapshot!(document(&report));
     }
 

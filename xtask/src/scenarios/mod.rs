@@ -2,6 +2,7 @@
 //! What a step means is the harness's business (rehearsal) or that of tests/nixos (nixos).
 
 mod budget;
+mod capabilities;
 mod controller;
 mod files;
 pub mod generations;
@@ -17,13 +18,14 @@ mod rehearsal;
 pub mod render;
 pub mod repeat;
 #[cfg(test)]
-mod samples;
+pub mod samples;
 pub mod select;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
+use harness::scenario::Play;
 
 use crate::cli::{Accel, Global};
 use crate::evaluate::locate::{locate, Location};
@@ -32,6 +34,7 @@ use crate::failure::{exit_of, Exit, Failure};
 use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 
+use capabilities::Capabilities;
 use files::Files;
 use outcome::{Played, Report, Scenario};
 use select::Choice;
@@ -39,8 +42,7 @@ use select::Choice;
 /// What is played, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Scenarios, cells, beginnings of names; all if empty.
-    pub names: Vec<String>,
+    pub wanted: Wanted,
     pub jobs: Option<u16>,
     pub keep_failed: bool,
     pub repeat: u16,
@@ -51,12 +53,56 @@ pub struct Options {
     pub live: bool,
 }
 
+/// Which plays.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// Scenarios, cells, beginnings of names, as a person types them; all if there is none.
+    Named(Vec<String>),
+    /// Plays by their own names: a scenario's name is that of the play as written, without its controls.
+    Exactly(Vec<String>),
+}
+
+impl Wanted {
+    fn of(&self, files: &Files) -> Result<Vec<Choice>, Failure> {
+        match self {
+            Self::Named(names) => files.select(names),
+            Self::Exactly(names) => {
+                let is_wanted = |play: &Play| names.contains(&play.name);
+                Ok(select::only(&files.select(&[])?, is_wanted))
+            }
+        }
+    }
+}
+
 /// The scenarios of a fleet, read.
 #[derive(Debug)]
 pub struct Found {
     pub files: Files,
+    capabilities: Capabilities,
     /// Why the hosts are those of the folders, if they are.
     pub without_nix: Option<String>,
+}
+
+impl Found {
+    /// Where a scenario can be played, a line a stage: `nixos: not playable, because …`.
+    pub fn stages(&self, choice: &Choice) -> Vec<String> {
+        let of_stage = |stage: Stage| {
+            let lacking: Vec<(&str, String)> = choice
+                .plays
+                .iter()
+                .filter_map(|play| Some((play.name.as_str(), self.capabilities.lack(stage, play)?)))
+                .collect();
+            let Some((_, why)) = lacking.first() else {
+                return stage.to_string();
+            };
+            if lacking.len() == choice.plays.len() {
+                return format!("{stage}: not playable, {why}");
+            }
+            let names: Vec<&str> = lacking.iter().map(|(name, _)| *name).collect();
+            format!("{stage}: without {}, {why}", names.join(", "))
+        };
+        [Stage::Rehearsal, Stage::Nixos].map(of_stage).into()
+    }
 }
 
 /// Where the fleet's files are.
@@ -85,6 +131,7 @@ pub async fn read(global: &Global) -> Result<Found> {
     // Whatever is wrong with a file is told before Nix is asked.
     let of_folders = files::hosts_in_folders(&root);
     let quick = files::read(&root, &of_folders);
+    let capabilities = Capabilities::read(&root)?;
     let global = Global {
         no_setup: true,
         ..global.clone()
@@ -94,6 +141,7 @@ pub async fn read(global: &Global) -> Result<Found> {
         Err(error) if exit_of(&error) == Exit::Missing => {
             return Ok(Found {
                 files: quick?,
+                capabilities,
                 without_nix: Some(format!("{error:#}")),
             })
         }
@@ -102,6 +150,7 @@ pub async fn read(global: &Global) -> Result<Found> {
     let (files, _) = read_with(&fleet, &root).await?;
     Ok(Found {
         files,
+        capabilities,
         without_nix: None,
     })
 }
@@ -124,18 +173,23 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
     let of_folders = files::hosts_in_folders(&root);
     let quick = files::read(&root, &of_folders)?;
     if !of_folders.is_empty() {
-        quick.select(&options.names)?;
+        options.wanted.of(&quick)?;
     }
     let fleet = evaluate::open(global).await?;
     let (files, inventory) = read_with(&fleet, &root).await?;
-    let choices = files.select(&options.names)?;
+    let choices = options.wanted.of(&files)?;
     known_to_git(&fleet, &choices)?;
-    let played = match fleet.stage {
+    let capabilities = Capabilities::read(&root)?;
+    let lack = |play: &Play| capabilities.lack(fleet.stage, play);
+    let playable = select::only(&choices, |play| lack(play).is_none());
+    let plays = match fleet.stage {
+        _ if playable.is_empty() => Plays::default(),
         Stage::Rehearsal => {
-            rehearsal::play(global, &fleet, &root, inventory, &choices, options).await?
+            rehearsal::play(global, &fleet, &root, inventory, &playable, options).await?
         }
-        Stage::Nixos => nixos::play(&fleet, &root, &choices, options).await?,
+        Stage::Nixos => nixos::play(&fleet, &root, &playable, options).await?,
     };
+    let scenarios = group(&choices, &lack, &plays.played);
     let good = |scenario: &Scenario| scenario.verdict.is_good();
     Ok(Report {
         version: 1,
@@ -144,12 +198,12 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
         flake: fleet.flake.reference.clone(),
         revision: fleet.source.revision.clone(),
         dirty: fleet.source.dirty,
-        accelerator: played.accelerator,
-        jobs: played.jobs,
+        accelerator: plays.accelerator,
+        jobs: plays.jobs.max(1),
         repeat: options.repeat,
         seconds: started.elapsed().as_secs_f64(),
-        passed: played.scenarios.iter().all(good),
-        scenarios: played.scenarios,
+        passed: scenarios.iter().all(good),
+        scenarios,
     })
 }
 
@@ -172,11 +226,33 @@ pub async fn interact(global: &Global, names: &[String]) -> Result<std::convert:
     nixos::interact(&fleet, &files.select(names)?).await
 }
 
-/// What a stage's player made of the scenarios.
+/// What a stage's player made of plays.
+#[derive(Debug, Default)]
 struct Plays {
     accelerator: Option<String>,
     jobs: usize,
-    scenarios: Vec<Scenario>,
+    played: Vec<Played>,
+}
+
+/// Why a play cannot be played in this stage.
+type Lack<'a> = &'a dyn Fn(&Play) -> Option<String>;
+
+/// The plays of each scenario in all their rounds, and those that cannot be played.
+fn group(choices: &[Choice], lack: Lack<'_>, played: &[Played]) -> Vec<Scenario> {
+    let of_play = |play: &Play| -> Vec<Played> {
+        match lack(play) {
+            Some(why) => vec![Played::not_playable(play, why)],
+            None => {
+                let rounds = played.iter().filter(|it| it.name == play.name);
+                rounds.cloned().collect()
+            }
+        }
+    };
+    let scenario = |choice: &Choice| {
+        let plays = choice.plays.iter().flat_map(of_play).collect();
+        Scenario::of(&choice.name, &choice.title, plays)
+    };
+    choices.iter().map(scenario).collect()
 }
 
 /// Nix sees what git tracks.

@@ -38,8 +38,6 @@ pub struct Scenario {
     pub name: String,
     pub title: String,
     pub verdict: Verdict,
-    /// Why the stage's player cannot play it.
-    pub not_playable: Option<String>,
     pub plays: Vec<Played>,
 }
 
@@ -89,6 +87,8 @@ pub struct Played {
     /// Where transcript, consoles and outputs are.
     pub logs: PathBuf,
     pub steps: Vec<StepOutcome>,
+    /// Why the stage's player cannot play it.
+    pub not_playable: Option<String>,
     /// A control that passed has the failure that it was to have.
     pub failure: Option<Failure>,
 }
@@ -110,7 +110,6 @@ impl Scenario {
             name: name.to_owned(),
             title: title.to_owned(),
             verdict: worst.unwrap_or(Verdict::Passed),
-            not_playable: None,
             plays,
         }
     }
@@ -120,14 +119,6 @@ impl Scenario {
         // The sum of nothing would be -0.
         let seconds = self.plays.iter().map(|play| play.seconds);
         seconds.fold(0.0, |sum, one| sum + one)
-    }
-
-    pub fn not_playable(name: &str, title: &str, why: &str) -> Self {
-        Self {
-            verdict: Verdict::NotPlayable,
-            not_playable: Some(why.to_owned()),
-            ..Self::of(name, title, Vec::new())
-        }
     }
 }
 
@@ -151,6 +142,7 @@ impl Played {
             setup_seconds: outcome.setup_seconds,
             logs: outcome.logs,
             steps: outcome.steps,
+            not_playable: None,
             failure: outcome.failure,
         }
     }
@@ -170,17 +162,16 @@ impl Played {
             next_step: None,
             kept: Vec::new(),
         };
-        let outcome = Outcome {
-            play: play.name.clone(),
-            title: play.title.clone(),
-            verdict: scenario::Verdict::Broken,
-            failure: Some(failure),
-            steps: Vec::new(),
-            setup_seconds: 0.0,
-            seconds: 0.0,
-            logs: logs.to_owned(),
-        };
-        Self::of(play, round, outcome)
+        Self::of(play, round, nothing(play, Some(failure), logs))
+    }
+
+    /// A play that the stage's player cannot play.
+    pub fn not_playable(play: &Play, why: String) -> Self {
+        Self {
+            verdict: Verdict::NotPlayable,
+            not_playable: Some(why),
+            ..Self::of(play, 1, nothing(play, None, Path::new("")))
+        }
     }
 
     /// What went wrong, in a line; nothing if it passed.
@@ -217,6 +208,20 @@ impl Played {
     }
 }
 
+/// Nothing was played.
+fn nothing(play: &Play, failure: Option<Failure>, logs: &Path) -> Outcome {
+    Outcome {
+        play: play.name.clone(),
+        title: play.title.clone(),
+        verdict: scenario::Verdict::Broken,
+        failure,
+        steps: Vec::new(),
+        setup_seconds: 0.0,
+        seconds: 0.0,
+        logs: logs.to_owned(),
+    }
+}
+
 impl Report {
     pub fn plays(&self) -> impl Iterator<Item = &Played> {
         self.scenarios.iter().flat_map(|scenario| &scenario.plays)
@@ -241,8 +246,7 @@ mod tests {
     #[test]
     fn the_document_is_as_its_schema_says() {
         let mut report = samples::report();
-        let not_playable = Scenario::not_playable("other", "Another", "no link is lossy there");
-        report.scenarios.push(not_playable);
+        report.scenarios.push(samples::not_playable());
         let mut step = report.scenarios[0].plays[0].steps[0].clone();
         step.fault = Some(FaultTimes {
             reached: 1.0,

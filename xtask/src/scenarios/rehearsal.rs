@@ -10,13 +10,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::budget::{self, Budget};
 use super::generations::{self, Generations};
-use super::ground::{accelerator_word, HarnessOptions, Provisions, Shared};
+use super::ground::{self, accelerator_word, HarnessOptions, Provisions, Shared};
 use super::logs;
-use super::outcome::{Played, Scenario};
+use super::outcome::Played;
 use super::pool::{self, Job, News, Player, Teller};
 use super::select::Choice;
 use super::{Options, Plays};
-use crate::cli::{Accel, Global};
+use crate::cli::Global;
 use crate::evaluate::Fleet;
 use crate::fleet::inventory::Inventory;
 use crate::report::{self, live::Live};
@@ -33,11 +33,7 @@ pub(super) async fn play(
     let mut channel = pool::channel();
     let tell = channel.0.clone();
     let harness_options = HarnessOptions {
-        accelerator: match options.accel {
-            Accel::Auto => harness::Wanted::Auto,
-            Accel::Kvm => harness::Wanted::Kvm,
-            Accel::Tcg => harness::Wanted::Tcg,
-        },
+        accelerator: ground::accelerator(options.accel),
         timeout_scale: options.timeout_scale,
         progress: Progress::new(move |object, step| {
             if let Some(line) = worth_a_line(object, step) {
@@ -65,7 +61,7 @@ pub(super) async fn play(
     Ok(Plays {
         accelerator: Some(accelerator_word(speed.accelerator)),
         jobs: budget.jobs,
-        scenarios: group(choices, played),
+        played,
     })
 }
 
@@ -121,16 +117,6 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
         played.logs = logs::shown(&claim.folder);
         played
     })
-}
-
-/// The plays of each scenario, in all their rounds.
-pub(super) fn group(choices: &[Choice], played: Vec<Played>) -> Vec<Scenario> {
-    let scenarios = choices.iter().map(|choice| {
-        let is_of = |play: &&Played| choice.plays.iter().any(|it| it.name == play.name);
-        let plays = played.iter().filter(is_of).cloned().collect();
-        Scenario::of(&choice.name, &choice.title, plays)
-    });
-    scenarios.collect()
 }
 
 /// Of all that the harness tells, what is not said by a play's own line.

@@ -44,7 +44,7 @@ fn stands_alone(scenario: &Scenario) -> bool {
 }
 
 fn group(scenario: &Scenario) -> String {
-    if scenario.not_playable.is_some() {
+    if scenario.verdict == Verdict::NotPlayable && scenario.plays.iter().all(not_played) {
         return Verdict::NotPlayable.words().to_owned();
     }
     let good = scenario.plays.iter().filter(|play| play.verdict.is_good());
@@ -54,6 +54,10 @@ fn group(scenario: &Scenario) -> String {
     } else {
         format!("failed: {} of {all}", all - good)
     }
+}
+
+fn not_played(play: &Played) -> bool {
+    play.verdict == Verdict::NotPlayable
 }
 
 /// In a row: a control passes by failing.
@@ -80,17 +84,11 @@ pub fn summary(report: &Report) -> String {
         report.count(Verdict::Passed),
         counted(report.plays().count(), "play")
     )];
-    for verdict in [Verdict::Failed, Verdict::Broken] {
+    for verdict in [Verdict::Failed, Verdict::Broken, Verdict::NotPlayable] {
         let count = report.count(verdict);
         if count > 0 {
             parts.push(format!("{count} {}", verdict.words()));
         }
-    }
-    let not_playable = report.scenarios.iter();
-    let not_playable = not_playable.filter(|scenario| scenario.not_playable.is_some());
-    let not_playable = not_playable.count();
-    if not_playable > 0 {
-        parts.push(format!("{not_playable} not playable here"));
     }
     let mut how = vec![format!("stage {}", report.stage)];
     how.extend(report.accelerator.clone());
@@ -103,13 +101,13 @@ pub fn summary(report: &Report) -> String {
     )
 }
 
-/// The scenarios that this stage's player cannot play, and why.
+/// The plays that this stage's player cannot play, and why.
 pub fn not_playable(report: &Report) -> String {
-    let lines = report.scenarios.iter().filter_map(|scenario| {
-        let why = scenario.not_playable.as_ref()?;
+    let lines = report.plays().filter_map(|play| {
+        let why = play.not_playable.as_ref()?;
         Some(format!(
             "note: {} is not playable in stage {}: {why}\n",
-            scenario.name, report.stage
+            play.name, report.stage
         ))
     });
     lines.collect()
@@ -212,9 +210,7 @@ mod tests {
     fn what_cannot_be_played_says_why() {
         let mut report = report();
         report.stage = crate::fleet::stage::Stage::Nixos;
-        let why = "the test driver has no lossy link";
-        let scenario = Scenario::not_playable("harness-self", "Faults do what they say", why);
-        report.scenarios = vec![scenario];
+        report.scenarios = vec![super::super::samples::not_playable()];
         let text = format!(
             "{}{}{}",
             not_playable(&report),

@@ -148,8 +148,16 @@ fn played(name: &str, seconds: f64) -> Played {
         seconds,
         logs: format!("target/vm-test/{name}").into(),
         steps: steps(&[StepResult::Passed, StepResult::Passed]),
+        not_playable: None,
         failure: None,
     }
+}
+
+/// A scenario that the stage's player cannot play.
+pub fn not_playable() -> Scenario {
+    let why = "the test driver has no <lossy> link".to_owned();
+    let played = Played::not_playable(&play("harness-self"), why);
+    Scenario::of("harness-self", "Faults \"do\" what they say", vec![played])
 }
 
 fn steps(results: &[StepResult]) -> Vec<StepOutcome> {

@@ -32,15 +32,20 @@ pub fn select(all: &[Choice], wanted: &[String]) -> Result<Vec<Choice>, Failure>
         }
         chosen.extend(found);
     }
+    Ok(only(all, |play| chosen.contains(play.name.as_str())))
+}
+
+/// The scenarios with those of their plays for which this is so.
+pub fn only(all: &[Choice], is_chosen: impl Fn(&Play) -> bool) -> Vec<Choice> {
     let choices = all.iter().filter_map(|choice| {
-        let is_chosen = |play: &&Play| chosen.contains(play.name.as_str());
-        let plays: Vec<Play> = choice.plays.iter().filter(is_chosen).cloned().collect();
+        let plays = choice.plays.iter().filter(|play| is_chosen(play));
+        let plays: Vec<Play> = plays.cloned().collect();
         (!plays.is_empty()).then(|| Choice {
             plays,
             ..choice.clone()
         })
     });
-    Ok(choices.collect())
+    choices.collect()
 }
 
 fn plays_of<'a>(all: &'a [Choice], name: &str) -> Vec<&'a str> {

@@ -1,22 +1,22 @@
-//! The part with real guests: which of the harness's tests are played, and how many at once.
+//! The part with real guests: which of the tests with machines are played, and how many at once.
 
 use anyhow::Result;
 
 use super::parts::{counted, of_cargo_run, skipped};
 use super::{Bench, Counts, Outcome};
 use crate::cache_dir::CacheDir;
-use crate::process::Output;
 use crate::setup;
 use crate::tools::cargo::{self, WITH_MACHINES};
 
 /// What is played where time is short: a boot through firmware and loader, a restored snapshot, a power cut, a network
-/// cut, and a clean end after SIGKILL. Two minutes on two busy cores without KVM, four with the image and compiling.
-const CORE: [&str; 5] = [
+/// cut, a clean end after SIGKILL, and a machine that outlives the command that started it. Two minutes on two busy cores without KVM, four with the image and compiling.
+const CORE: [&str; 6] = [
     "a_cold_boot_goes_through_firmware_and_loader_and_so_does_a_reboot",
     "copies_of_a_snapshot_are_machines_of_their_own",
     "what_was_synced_survives_a_power_cut_and_a_machine_that_is_off_says_so",
     "a_cut_cable_stops_ssh_and_not_the_agent",
     "after_a_kill",
+    "with_a_machine::a_kept_machine_is_listed_looked_at_and_stopped",
 ];
 
 /// Tests at a time, as many as the harness lets boot at a time. More make each other slow.
@@ -28,41 +28,51 @@ impl Bench<'_> {
             Ok(tools) => tools,
             Err(error) => return Ok(skipped(format!("{error:#}"))),
         };
-        let (names, mut notes): (&[&str], _) = if self.core {
-            let output = WITH_MACHINES
-                .list()
-                .current_dir(self.root)
-                .capture()
-                .await?;
-            match left_out(&output) {
-                Ok(note) => (&CORE, vec![note]),
+        let mut sum = Outcome::default();
+        let mut names: &[&str] = &[];
+        if self.core {
+            let mut listed = Vec::new();
+            for tests in WITH_MACHINES {
+                let output = tests.list().current_dir(self.root).capture().await?;
+                if !output.status.success() {
+                    return Ok(of_cargo_run(&output));
+                }
+                listed.push(output.text());
+            }
+            match left_out(&listed) {
+                Ok(note) => sum.notes.push(note),
                 Err(outcome) => return Ok(outcome),
             }
-        } else {
-            (&[], Vec::new())
-        };
-        let output = WITH_MACHINES
-            .run_some(names, AT_ONCE)
-            .current_dir(self.root)
-            .env("HARNESS_TOOLS", tools)
-            .env("HARNESS_CACHE", CacheDir::find()?.machines())
-            // The tools are there: a test that cannot have its guest has failed.
-            .env("HARNESS_REQUIRED", "1")
-            .capture()
-            .await?;
-        let mut outcome = of_cargo_run(&output);
-        outcome.notes.append(&mut notes);
-        Ok(outcome)
+            names = &CORE;
+        }
+        let cache = CacheDir::find()?.machines();
+        let mut failures = Vec::new();
+        for tests in WITH_MACHINES {
+            let output = tests
+                .run_some(names, AT_ONCE)
+                .current_dir(self.root)
+                .env("HARNESS_TOOLS", &tools)
+                .env("HARNESS_CACHE", &cache)
+                // The tools are there: a test that cannot have its guest has failed.
+                .env("HARNESS_REQUIRED", "1")
+                .capture()
+                .await?;
+            let outcome = of_cargo_run(&output);
+            sum.counts += outcome.counts;
+            sum.skips.extend(outcome.skips);
+            failures.extend(outcome.failure);
+        }
+        sum.failure = (!failures.is_empty()).then(|| failures.join("\n"));
+        Ok(sum)
     }
 }
 
-/// What the core does not play, by name; a failure if the tests do not compile or one of the core is not among them.
-fn left_out(output: &Output) -> Result<String, Outcome> {
-    if !output.status.success() {
-        return Err(of_cargo_run(output));
-    }
-    let printed = output.text();
-    let all = cargo::listed(&printed);
+/// What the core does not play, by name; a failure if one of the core is not among the tests.
+fn left_out(listed: &[String]) -> Result<String, Outcome> {
+    let all: Vec<&str> = listed
+        .iter()
+        .flat_map(|printed| cargo::listed(printed))
+        .collect();
     if let Some(gone) = CORE.iter().find(|name| !all.contains(name)) {
         return Err(Outcome {
             failure: Some(format!(
@@ -83,19 +93,11 @@ fn left_out(output: &Output) -> Result<String, Outcome> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::process::Status;
 
-    fn listing(names: &[&str]) -> Output {
-        let lines: String = names.iter().map(|name| format!("{name}: test\n")).collect();
-        Output {
-            status: Status::Code(0),
-            stdout: lines.into_bytes(),
-            stderr: String::new(),
-            wall: Duration::ZERO,
-        }
+    fn listing(names: &[&str]) -> [String; 2] {
+        let (some, others) = names.split_at(2);
+        [some, others].map(|names| names.iter().map(|name| format!("{name}: test\n")).collect())
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod machines;
 mod parts;
 mod scenarios;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -110,6 +110,7 @@ pub struct Bench<'a> {
     core: bool,
     nix: Nix,
     newer_nix: Option<Nix>,
+    deploy_rs: Option<PathBuf>,
 }
 
 impl<'a> Bench<'a> {
@@ -128,12 +129,20 @@ impl<'a> Bench<'a> {
                 None
             }
         };
+        let deploy_rs = match setup::deploy_rs(global).await {
+            Ok(program) => Some(program),
+            Err(error) => {
+                report::error(&error);
+                None
+            }
+        };
         Ok(Self {
             global,
             root,
             core,
             nix,
             newer_nix,
+            deploy_rs,
         })
     }
 
@@ -163,6 +172,9 @@ impl<'a> Bench<'a> {
         let mut command = command.env("SLIPWAY_TEST_NIX", self.nix.program());
         if let Some(newer) = &self.newer_nix {
             command = command.env("SLIPWAY_TEST_NIX_NEWER", newer.program());
+        }
+        if let Some(deploy_rs) = &self.deploy_rs {
+            command = command.env("SLIPWAY_TEST_DEPLOY_RS", deploy_rs);
         }
         // Both versions use the store in the same way; the machine's own Nix has its own configuration.
         self.nix.for_children(command)

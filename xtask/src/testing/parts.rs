@@ -1,5 +1,7 @@
 //! One function a part: what it runs, and how its end is read.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use super::counts::{of_cargo, of_script, skips, Counts};
@@ -10,6 +12,7 @@ use crate::evaluate;
 use crate::evaluate::locate::locate;
 use crate::format::{self, examine, Formatting};
 use crate::process::{Command, Output, Status};
+use crate::report;
 use crate::setup;
 use crate::tools::cargo::{self, Lint};
 
@@ -48,9 +51,19 @@ impl Bench<'_> {
 
     pub(super) async fn crates(&self) -> Result<Outcome> {
         let mut sum = Outcome::default();
+        if !Path::new("/usr/sbin/sshd").exists() {
+            let why = "no sshd here, and deployments are tested with a real one";
+            if let Err(error) = setup::debian_packages(self.global, &["openssh-server"], why).await
+            {
+                // The tests that need it report that they are skipped.
+                report::error(&error);
+            }
+        }
         let mut failures = Vec::new();
         for tests in cargo::WITHOUT_MACHINES {
-            let command = self.with_nix(tests.run()).current_dir(self.root);
+            let command = self
+                .with_nix(tests.run_without_machines())
+                .current_dir(self.root);
             let outcome = of_cargo_run(&command.capture().await?);
             sum.counts += outcome.counts;
             sum.skips.extend(outcome.skips);

@@ -2,6 +2,7 @@
 //! nixos.
 
 use anyhow::Result;
+use harness::scenario::Play;
 
 use super::counts::{of_pytest, Counts};
 use super::parts::{counted, skipped};
@@ -11,8 +12,10 @@ use crate::failure::{exit_of, Exit};
 use crate::process::Command;
 use crate::report;
 use crate::scenarios::outcome::Verdict;
-use crate::scenarios::{self, render};
+use crate::scenarios::select::Choice;
+use crate::scenarios::{self, render, Wanted};
 use crate::setup;
+use crate::tools::git::Git;
 
 /// Where the interpreter's tests are, if the project has them.
 const INTERPRETER: &str = "tests/nixos";
@@ -25,8 +28,15 @@ impl Bench<'_> {
             stage: StageChoice::Rehearsal,
             ..self.global.clone()
         };
+        let (wanted, left_out) = match self.core {
+            false => (Wanted::Named(Vec::new()), Vec::new()),
+            true => match self.core_of_scenarios(&global).await {
+                Ok((names, left_out)) => (Wanted::Exactly(names), left_out),
+                Err(error) => return Ok(failed(&error)),
+            },
+        };
         let options = scenarios::Options {
-            names: Vec::new(),
+            wanted,
             jobs: None,
             keep_failed: false,
             repeat: 1,
@@ -40,12 +50,7 @@ impl Bench<'_> {
             Err(error) if exit_of(&error) == Exit::Missing => {
                 return Ok(skipped(format!("{error:#}")))
             }
-            Err(error) => {
-                return Ok(Outcome {
-                    failure: Some(format!("{error:#}")),
-                    ..counted(Counts::FAILED)
-                })
-            }
+            Err(error) => return Ok(failed(&error)),
         };
         let counts = Counts {
             passed: report.count(Verdict::Passed),
@@ -55,6 +60,10 @@ impl Bench<'_> {
         let failures = render::failures(&report);
         let not_playable = render::not_playable(&report);
         let mut notes: Vec<String> = not_playable.lines().map(str::to_owned).collect();
+        if !left_out.is_empty() {
+            let names = left_out.join(", ");
+            notes.push(format!("left out, played without CI and --core: {names}"));
+        }
         notes.extend(render::table(&report).text().lines().map(str::to_owned));
         Ok(Outcome {
             failure: (!failures.is_empty()).then_some(failures),
@@ -63,13 +72,23 @@ impl Bench<'_> {
         })
     }
 
+    /// The plays of the core, and those that it leaves out.
+    async fn core_of_scenarios(&self, global: &Global) -> Result<(Vec<String>, Vec<String>)> {
+        let all = scenarios::read(global).await?.files.select(&[])?;
+        let changed = match Git::above(self.root) {
+            Some(git) => git.changed().await?,
+            None => None,
+        };
+        Ok(core(&all, &changed.unwrap_or_default()))
+    }
+
     pub(super) async fn interpreter(&self) -> Result<Outcome> {
         let packages = match setup::pytest(self.global).await {
             Ok(packages) => packages,
             Err(error) => return Ok(skipped(format!("{error:#}"))),
         };
         let output = Command::new("python3")
-            .args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            .args(["-B", "-m", "pytest", "-p", "no:cacheprovider"])
             .arg(INTERPRETER)
             .env("PYTHONPATH", packages)
             .current_dir(self.root)
@@ -91,5 +110,91 @@ impl Bench<'_> {
             )),
             ..counted(counts)
         })
+    }
+}
+
+fn failed(error: &anyhow::Error) -> Outcome {
+    Outcome {
+        failure: Some(format!("{error:#}")),
+        ..counted(Counts::FAILED)
+    }
+}
+
+/// The names of plays that are played where time is short, and of the others: of each scenario the first play and the
+/// first control, and all plays of a scenario or a host that the change touches.
+fn core(all: &[Choice], changed: &[String]) -> (Vec<String>, Vec<String>) {
+    let (mut names, mut left_out) = (Vec::new(), Vec::new());
+    for choice in all {
+        let touched = changed.iter().any(|file| is_of(file, &choice.name));
+        let first = choice.plays.first();
+        let control = choice.plays.iter().find(|play| play.control.is_some());
+        for play in &choice.plays {
+            let host = changed.iter().any(|file| is_of_host(file, play));
+            let chosen = touched || host || Some(play) == first || Some(play) == control;
+            if chosen { &mut names } else { &mut left_out }.push(play.name.clone());
+        }
+    }
+    (names, left_out)
+}
+
+/// A scenario's file, or its own generations.
+fn is_of(file: &str, scenario: &str) -> bool {
+    file.strip_prefix("tests/scenarios/")
+        .and_then(|rest| rest.strip_prefix(scenario))
+        .is_some_and(|rest| rest == ".toml" || rest.starts_with('/'))
+}
+
+/// Something of a host that is the play's cell: what all scenarios have of it is in the core anyway.
+fn is_of_host(file: &str, play: &Play) -> bool {
+    let host = file
+        .strip_prefix("hosts/")
+        .and_then(|rest| rest.split_once('/'));
+    host.is_some_and(|(host, _)| play.cell.as_deref() == Some(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::samples::{cell, choice, control, play};
+
+    #[test]
+    fn the_core_has_something_of_everything_and_all_of_what_is_touched() {
+        let all = [
+            choice(
+                "boot",
+                vec![
+                    cell("boot", "Ingress"),
+                    cell("boot", "Niko"),
+                    cell("boot", "Web"),
+                ],
+            ),
+            choice(
+                "rollback",
+                vec![
+                    play("rollback"),
+                    control("rollback", 1),
+                    control("rollback", 2),
+                ],
+            ),
+            choice("matrix", vec![cell("matrix", "a"), cell("matrix", "b")]),
+        ];
+        let left_out = |changed: &[&str]| {
+            let changed: Vec<String> = changed.iter().map(|file| (*file).to_owned()).collect();
+            let (names, left_out) = core(&all, &changed);
+            assert_eq!(names.len() + left_out.len(), 8);
+            left_out
+        };
+        let none = ["boot-Niko", "boot-Web", "rollback-control-2", "matrix-b"];
+        assert_eq!(left_out(&[]), none);
+        assert_eq!(
+            left_out(&["tests/scenarios/matrix-other.toml", "hosts/site.nix"]),
+            none
+        );
+        assert_eq!(
+            left_out(&["tests/scenarios/matrix.toml", "hosts/Niko/default.nix"]),
+            ["boot-Web", "rollback-control-2"]
+        );
+        let own = "tests/scenarios/rollback/good.nix";
+        assert_eq!(left_out(&[own]), ["boot-Niko", "boot-Web", "matrix-b"]);
     }
 }

@@ -14,6 +14,11 @@ pub fn install(name: &str, version: &str, root: &Path, target: &Path) -> Command
         .env("CARGO_TARGET_DIR", target)
 }
 
+/// Compiles a crate of the workspace that it is run in.
+pub fn build(package: &str) -> Command {
+    Command::new("cargo").args(["build", "--quiet", "--locked", "--package", package])
+}
+
 /// A judge of source files.
 #[derive(Debug, Clone, Copy)]
 pub struct Lint {
@@ -60,7 +65,12 @@ pub const WITHOUT_MACHINES: [Tests; 2] = [
     Tests(&["--package", "harness", "--lib"]),
 ];
 /// Those that do.
-pub const WITH_MACHINES: Tests = Tests(&["--package", "harness", "--test", "*"]);
+pub const WITH_MACHINES: [Tests; 2] = [
+    Tests(&["--package", "harness", "--test", "*"]),
+    Tests(&["--package", "xtask", "--test", "vm"]),
+];
+/// The module that a test is in if it needs a machine and its neighbours do not.
+const NEEDS_MACHINE: &str = "with_a_machine::";
 
 impl Tests {
     fn command(self) -> Command {
@@ -72,8 +82,13 @@ impl Tests {
     }
 
     /// What a passing one prints is shown too, since that is how skips are told.
-    pub fn run(self) -> Command {
+    fn run(self) -> Command {
         self.command().args(["--", "--show-output"])
+    }
+
+    /// All but those that need machines.
+    pub fn run_without_machines(self) -> Command {
+        self.run().args(["--skip", NEEDS_MACHINE])
     }
 
     /// Only those of these names, or all of them if there is no name; at most `at_once` at a time.
@@ -152,12 +167,12 @@ mod tests {
 
     #[test]
     fn some_tests_are_asked_for_by_their_whole_names() {
-        let line = WITH_MACHINES.run_some(&["a", "b"], 2).line();
+        let line = WITH_MACHINES[0].run_some(&["a", "b"], 2).line();
         assert!(
             line.ends_with("-- --show-output --test-threads=2 a b --exact"),
             "{line}"
         );
-        let all = WITH_MACHINES.run_some(&[], 2).line();
+        let all = WITH_MACHINES[0].run_some(&[], 2).line();
         assert!(all.ends_with("-- --show-output --test-threads=2"), "{all}");
         assert_eq!(
             listed("a: test\nb: test\n\n2 tests, 0 benchmarks\n"),

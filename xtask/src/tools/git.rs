@@ -1,5 +1,6 @@
 //! Git: what it tracks, what differs from the index, revisions and their names.
 
+mod changed;
 mod generated;
 pub mod signed;
 

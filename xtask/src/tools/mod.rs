@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod cargo;
+pub mod deploy_rs;
 pub mod git;
 pub mod nix;
 pub mod pip;

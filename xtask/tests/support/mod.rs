@@ -67,6 +67,7 @@ pub fn all_nixes() -> Vec<Nix> {
 pub fn xtask(cache: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.env("SLIPWAY_CACHE", cache);
+    command.env("SLIPWAY_STATE", cache.join("state"));
     for wish in ["SLIPWAY_FLAKE", "CI", "GITHUB_STEP_SUMMARY"] {
         command.env_remove(wish);
     }

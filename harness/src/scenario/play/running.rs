@@ -65,6 +65,7 @@ pub(super) fn run(
             when,
             not: not.as_mut(),
             began,
+            complaint: String::new(),
         };
         fault.play(stage, &mut live, &patience, outcome)?;
     }
@@ -284,8 +285,8 @@ fn watch(stage: &Stage, point: &Point) -> Result<Watch> {
 }
 
 impl Watch {
-    /// `None` if nobody can say: the machine is off, or busy.
-    fn is_reached(&mut self, stage: &Stage, live: &Live, since: Instant) -> Result<Option<bool>> {
+    /// What is said instead of an answer, if nobody can say: the machine is off, or busy.
+    fn is_reached(&mut self, stage: &Stage, live: &Live, since: Instant) -> Result<Answer> {
         let asked = match self {
             Self::Reached => Ok(true),
             Self::Output(text) => live.output().map(|said| said.contains(text.as_str())),
@@ -300,9 +301,9 @@ impl Watch {
         match asked {
             Ok(true) => {
                 *self = Self::Reached;
-                Ok(Some(true))
+                Ok(Answer::Reached)
             }
-            Ok(false) => Ok(Some(false)),
+            Ok(false) => Ok(Answer::NotYet),
             Err(error)
                 if matches!(
                     error.kind(),
@@ -313,11 +314,18 @@ impl Watch {
                         | ErrorKind::Panicked
                 ) =>
             {
-                Ok(None)
+                Ok(Answer::Nobody(error.to_string()))
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a point is reached.
+enum Answer {
+    Reached,
+    NotYet,
+    Nobody(String),
 }
 
 /// A fault that falls while a command runs.
@@ -326,6 +334,8 @@ struct Fault<'a> {
     when: &'a mut Watch,
     not: Option<&'a mut Watch>,
     began: Instant,
+    /// What the machine last said instead of an answer.
+    complaint: String,
 }
 
 impl Fault<'_> {
@@ -376,13 +386,17 @@ impl Fault<'_> {
     ) -> std::result::Result<(), Trouble> {
         let broken = |error| Trouble::of(None, "the point to be looked for", error);
         loop {
-            if self
+            match self
                 .when
                 .is_reached(stage, live, self.began)
                 .map_err(broken)?
-                == Some(true)
             {
-                return Ok(());
+                Answer::Reached => return Ok(()),
+                Answer::Nobody(complaint) if complaint != self.complaint => {
+                    stage.run.transcript().note("play", &complaint);
+                    self.complaint = complaint;
+                }
+                Answer::NotYet | Answer::Nobody(_) => (),
             }
             let found = match live.ended().map_err(broken)? {
                 Some(ended) => format!(
@@ -397,12 +411,8 @@ impl Fault<'_> {
                 }
             };
             // Between the question and the answer it may have been reached after all.
-            if self
-                .when
-                .is_reached(stage, live, self.began)
-                .map_err(broken)?
-                == Some(true)
-            {
+            let again = self.when.is_reached(stage, live, self.began);
+            if matches!(again.map_err(broken)?, Answer::Reached) {
                 return Ok(());
             }
             return Err(Trouble::Failed {
@@ -427,8 +437,8 @@ impl Fault<'_> {
         // The moment of the question: what is not reached when it is answered was not reached then either.
         let asked = began.elapsed().as_secs_f64();
         match not.is_reached(stage, live, began) {
-            Ok(Some(false)) => times.not_yet = Some(asked),
-            Ok(Some(true)) if times.too_late.is_none() => {
+            Ok(Answer::NotYet) => times.not_yet = Some(asked),
+            Ok(Answer::Reached) if times.too_late.is_none() => {
                 times.too_late = Some(began.elapsed().as_secs_f64());
             }
             Ok(_) => (),

@@ -46,7 +46,7 @@ pub(super) async fn play(
     Ok(Plays {
         accelerator: None,
         jobs: budget.jobs,
-        scenarios: rehearsal::group(choices, played),
+        played,
     })
 }
 

@@ -1,0 +1,40 @@
+# The generations of a host's machine, each a configuration of its own: not specialisations, which are part of their
+# parent. The first one is the node itself.
+{
+  config,
+  lib,
+  extendModules,
+  ...
+}:
+let
+  cfg = config.slipway;
+in
+{
+  options.slipway = {
+    generations = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.nullOr lib.types.path);
+      description = "By name, the module that makes it; null where there is nothing to add.";
+    };
+    first = lib.mkOption {
+      type = lib.types.str;
+      description = "The generation that is installed.";
+    };
+    evaluated = lib.mkOption {
+      type = lib.types.lazyAttrsOf lib.types.raw;
+      description = "By name, its configuration.";
+    };
+  };
+
+  config.slipway.evaluated = lib.mapAttrs (
+    name: module:
+    if name == cfg.first then
+      config
+    else
+      (extendModules {
+        modules = [
+          { disabledModules = lib.optional (cfg.generations.${cfg.first} != null) cfg.generations.${cfg.first}; }
+        ]
+        ++ lib.optional (module != null) module;
+      }).config
+  ) cfg.generations;
+}

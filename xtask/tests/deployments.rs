@@ -1,0 +1,328 @@
+//! Deployments over real ssh with the real deploy-rs: to hosts on this machine (tests/loopback).
+#![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
+
+mod fleet;
+mod loopback;
+mod schema;
+mod support;
+
+use fleet::{document, with_filters};
+use loopback::Loopback;
+use support::transcript;
+
+/// Outcomes by host: `A deployed, B unchanged`.
+fn outcomes(output: &std::process::Output) -> String {
+    let report = document(output);
+    assert_eq!(
+        schema::complaints("deployment", &report),
+        [""; 0],
+        "{}",
+        transcript(output)
+    );
+    let hosts = report["hosts"].as_array().unwrap();
+    let words: Vec<String> = hosts
+        .iter()
+        .map(|host| {
+            let (name, kind) = (&host["host"], &host["outcome"]["kind"]);
+            format!("{} {}", name.as_str().unwrap(), kind.as_str().unwrap())
+        })
+        .collect();
+    words.join(", ")
+}
+
+const DEPLOY: [&str; 3] = ["deploy", "--yes", "--json"];
+
+#[test]
+fn a_fleet_is_deployed_and_then_unchanged() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 1)]) else {
+        return;
+    };
+    let idle = lab.xtask(&DEPLOY);
+    assert_eq!(
+        outcomes(&idle),
+        "A unchanged, B unchanged",
+        "{}",
+        transcript(&idle)
+    );
+    lab.commit("second");
+    let plan = lab.xtask(&["deploy", "--plan", "--json"]);
+    assert_eq!(schema::complaints("plan", &document(&plan)), [""; 0]);
+    assert_eq!(document(&plan)["hosts"][0]["action"]["kind"], "switch");
+    assert_eq!(lab.running("A"), "first", "a plan touches nothing");
+
+    let output = lab.xtask(&["deploy", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
+    for host in ["A", "B"] {
+        assert_eq!(lab.running(host), "second");
+        assert_eq!(lab.profile(host), "second");
+    }
+    with_filters(&lab.filters(), || {
+        insta::assert_snapshot!("deployed", transcript(&output));
+    });
+    assert_eq!(outcomes(&lab.xtask(&DEPLOY)), "A unchanged, B unchanged");
+}
+
+/// Fails on the second commit's activation, and not on the way back.
+const FAILS: &str = "if [ $action != boot ] && ! [ -e /run/failed ]; then touch /run/failed; echo it does not start >&2; exit 4; fi";
+
+#[test]
+fn a_failed_wave_returns_and_later_waves_are_not_touched() {
+    let hosts = [("A", 0), ("B", 1), ("C", 1), ("D", 2)];
+    let Some(mut lab) = Loopback::new(&hosts) else {
+        return;
+    };
+    lab.script("C", FAILS);
+    lab.commit("second");
+    let output = lab.xtask(&["deploy", "--yes"]);
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
+    let running = ["A", "B", "C", "D"].map(|host| lab.running(host));
+    assert_eq!(
+        running,
+        ["second", "first", "first", "first"],
+        "{}",
+        transcript(&output)
+    );
+    let profiles = ["A", "B", "C", "D"].map(|host| lab.profile(host));
+    assert_eq!(profiles, ["second", "first", "first", "first"]);
+    let mut filters = lab.filters();
+    // Which of the two is done first is theirs to say, and how much deploy-rs says of its own is not ours.
+    filters.push((r"(?s)--- stderr.*".to_owned(), String::new()));
+    filters.push((r"  \| .*\n".to_owned(), String::new()));
+    with_filters(&filters, || {
+        insta::assert_snapshot!("a_failed_wave", transcript(&output));
+    });
+
+    // With another commit everything up to there returns.
+    std::fs::remove_file(lab.run_file("C", "failed")).unwrap();
+    lab.commit("third");
+    let output = lab.xtask(&[&DEPLOY[..], &["--rollback", "all"]].concat());
+    assert_eq!(
+        outcomes(&output),
+        "A rolledBack, B rolledBack, C rolledBack, D notTried",
+        "{}",
+        transcript(&output)
+    );
+    assert_eq!(
+        lab.running("A"),
+        "second",
+        "what it had before this deployment"
+    );
+
+    // And without, what was deployed stays.
+    std::fs::remove_file(lab.run_file("C", "failed")).unwrap();
+    let output = lab.xtask(&[&DEPLOY[..], &["--rollback", "none"]].concat());
+    let wanted = "A deployed, B deployed, C rolledBack, D notTried";
+    assert_eq!(outcomes(&output), wanted, "{}", transcript(&output));
+}
+
+#[test]
+fn a_host_that_is_off_is_told_and_stops_nobody() {
+    let hosts = [("A", 0), ("B", 0), ("C", 1)];
+    let Some(mut lab) = Loopback::new(&hosts) else {
+        return;
+    };
+    lab.stop("A");
+    // This one is not who the inventory says it is.
+    let other = lab.run_file("B", "../key.pub");
+    let stranger = std::fs::read_to_string(lab.run_file("C", "../key.pub")).unwrap();
+    std::fs::write(other, stranger).unwrap();
+    lab.commit("second");
+    let output = lab.xtask(&DEPLOY);
+    // Nobody proved it in the first wave, so nothing came after.
+    assert_eq!(
+        outcomes(&output),
+        "A unreachable, B unreachable, C notTried"
+    );
+    let report = document(&output);
+    let why = |at: usize| {
+        report["hosts"][at]["outcome"]["why"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(why(0), "connection refused");
+    assert_eq!(why(1), "its host key is not the one in the inventory");
+    assert_eq!(output.status.code(), Some(1));
+
+    lab.start("A");
+    let output = lab.xtask(&DEPLOY);
+    assert_eq!(outcomes(&output), "A deployed, B unreachable, C deployed");
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "one of them has not what it should have"
+    );
+    assert_eq!(lab.running("B"), "first");
+    // A key that nobody wrote down is not accepted either.
+    lab.forget_key("A");
+    lab.commit("third");
+    let report = document(&lab.xtask(&["deploy", "--yes", "--json", "A"]));
+    assert_eq!(
+        report["hosts"][0]["outcome"]["why"],
+        "its host key is not known"
+    );
+}
+
+#[test]
+fn an_unhealthy_host_is_taken_back() {
+    let Some(mut lab) = Loopback::new(&[("B", 0)]) else {
+        return;
+    };
+    lab.checks("B", "{ page = { command = \"test ! -e /run/ill\"; url = null; user = \"root\"; settle = 0; retries = 1; timeout = 5; }; }");
+    lab.script("B", "touch /run/ill");
+    lab.commit("second");
+    let output = lab.xtask(&["deploy", "--yes", "--json", "B"]);
+    assert_eq!(outcomes(&output), "B rolledBack", "{}", transcript(&output));
+    let report = document(&output);
+    let why = report["hosts"][0]["outcome"]["why"].as_str().unwrap();
+    assert!(why.starts_with("health check page: it exited 1"), "{why}");
+    assert_eq!(
+        (lab.running("B"), lab.profile("B")),
+        ("first".to_owned(), "first".to_owned())
+    );
+}
+
+#[test]
+fn refs_try_and_wait_for_a_boot() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    lab.fleet.git(&["checkout", "--quiet", "-b", "test-A"]);
+    lab.commit("tried");
+    let output = lab.xtask(&[&DEPLOY[..], &["--ref", "test-A"]].concat());
+    assert_eq!(outcomes(&output), "A test", "{}", transcript(&output));
+    assert_eq!(
+        (lab.running("A"), lab.running("B")),
+        ("tried".to_owned(), "first".to_owned())
+    );
+    // A branch of another name is built, and that is all.
+    lab.fleet.git(&["checkout", "--quiet", "-b", "topic"]);
+    lab.commit("topic");
+    assert_eq!(outcomes(&lab.xtask(&DEPLOY)), "A unchanged, B unchanged");
+    assert_eq!(lab.running("A"), "tried");
+    // A later deployment of main ends the test.
+    lab.fleet.git(&["checkout", "--quiet", "main"]);
+    let output = lab.xtask(&DEPLOY);
+    assert_eq!(
+        outcomes(&output),
+        "A deployed, B unchanged",
+        "{}",
+        transcript(&output)
+    );
+    assert_eq!(lab.running("A"), "first");
+
+    lab.commit("booted");
+    let output = lab.xtask(&[&DEPLOY[..], &["--boot", "always"]].concat());
+    assert_eq!(
+        outcomes(&output),
+        "A bootPending, B bootPending",
+        "{}",
+        transcript(&output)
+    );
+    assert_eq!(
+        (lab.running("A"), lab.profile("A")),
+        ("first".to_owned(), "booted".to_owned())
+    );
+    let again = lab.xtask(&[&DEPLOY[..], &["--boot", "always"]].concat());
+    assert_eq!(outcomes(&again), "A unchanged, B unchanged");
+}
+
+#[test]
+fn one_controller_at_a_time_and_a_killed_one_is_followed() {
+    let hosts = [("A", 0), ("B", 1), ("C", 2)];
+    let Some(mut lab) = Loopback::new(&hosts) else {
+        return;
+    };
+    let nothing = transcript(&lab.xtask(&["deploy", "--resume"]));
+    assert!(
+        nothing.starts_with("exit 2") && nothing.contains("no deployment to go on with"),
+        "{nothing}"
+    );
+    lab.script(
+        "B",
+        "if [ $action = switch ]; then touch /run/begun; sleep 4; fi",
+    );
+    lab.commit("second");
+    let mut first = lab.command(&DEPLOY);
+    first
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null());
+    let mut first = first.spawn().unwrap();
+    let begun = lab.run_file("B", "begun");
+    let started = std::time::Instant::now();
+    while !begun.exists() {
+        assert!(started.elapsed().as_secs() < 120, "B is never deployed");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let second = lab.xtask(&DEPLOY);
+    assert_eq!(second.status.code(), Some(1));
+    let text = transcript(&second);
+    assert!(
+        text.contains(&format!("deploys already, with process {}", first.id())),
+        "{text}"
+    );
+
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let resumed = lab.xtask(&["deploy", "--resume", "--json"]);
+    assert_eq!(
+        outcomes(&resumed),
+        "A deployed, B deployed, C deployed",
+        "{}",
+        transcript(&resumed)
+    );
+    for host in ["A", "B", "C"] {
+        assert_eq!(
+            (lab.running(host), lab.profile(host)),
+            ("second".to_owned(), "second".to_owned())
+        );
+    }
+    assert!(transcript(&lab.xtask(&["deploy", "--resume"])).contains("no deployment to go on with"));
+}
+
+#[test]
+fn nothing_is_touched_that_must_not_be() {
+    let Some(mut lab) = Loopback::new(&[("A", 0)]) else {
+        return;
+    };
+    lab.commit("second");
+    let asked = lab
+        .command(&["deploy"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let text = transcript(&asked);
+    assert!(
+        text.starts_with("exit 2") && text.contains("Nobody is here to answer"),
+        "{text}"
+    );
+    assert_eq!(lab.running("A"), "first");
+    // Stand-ins never leave this machine, whatever the options say.
+    let flake = lab.fleet.read("flake.nix");
+    lab.fleet.write(
+        "flake.nix",
+        &flake.replace("hostname = \"127.0.0.1\"", "hostname = \"192.0.2.1\""),
+    );
+    lab.fleet.commit();
+    let refused = lab.xtask(&DEPLOY);
+    let text = transcript(&refused);
+    assert!(
+        text.starts_with("exit 2") && text.contains("and A is at 192.0.2.1"),
+        "{text}"
+    );
+    let around = flake.replace(
+        "sshOpts = [",
+        "sshOpts = [ \"-oHostName=192.0.2.1\" \"-oProxyCommand=false\"",
+    );
+    lab.fleet.write("flake.nix", &around);
+    lab.fleet.commit();
+    assert_eq!(outcomes(&lab.xtask(&DEPLOY)), "A deployed");
+    // What is no release is none.
+    let file = lab.fleet.cache().join("release.json");
+    std::fs::write(&file, "{}").unwrap();
+    let text = transcript(&lab.xtask(&["deploy", "--yes", "--release", file.to_str().unwrap()]));
+    assert!(
+        text.starts_with("exit 2") && text.contains("this is no release"),
+        "{text}"
+    );
+}
