@@ -44,5 +44,6 @@ let
 in
 {
   inherit xtask;
+  slipway-guard = import ./guard.nix { inherit lib pkgs; };
   default = xtask;
 }
