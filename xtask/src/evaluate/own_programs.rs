@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::digest;
 use crate::cache_dir::CacheDir;
+use crate::report;
 use crate::tools::cargo;
 
 /// The crate that has its program here; a fleet without it runs none of ours.
@@ -34,6 +35,9 @@ pub async fn of_folder(root: &Path, cache: &CacheDir) -> Result<Option<OwnProgra
         .map_or_else(|| root.join("target"), |target| root.join(target));
     let program = target.join("debug").join(PROGRAM);
     if is_stale(root, &program) {
+        report::say(&format!(
+            "setup: compiling {PROGRAM}, which a rehearsed host may run"
+        ));
         cargo::build(CRATE)
             .current_dir(root)
             .success()
