@@ -1,5 +1,8 @@
 //! Deployments through the ssh door, with real sshd, signatures and Nix: what they leave the host as.
 
+// A test says by panicking that it fails.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::Duration;
