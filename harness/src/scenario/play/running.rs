@@ -530,10 +530,10 @@ mod tests {
         // The machine is off: nobody can be asked afterwards, and the last look was a moment ago.
         assert!(judge(&times(2.0, Some(1.99), None), before()).is_ok());
         for wrong in [
-            times(2.0, None, Some(1.9)),
-            times(2.0, Some(1.0), None),
-            times(2.0, None, None),
-            times(2.0, Some(1.2), Some(2.1)),
+            times(5.0, None, Some(4.9)),
+            times(5.0, Some(4.9 - UNSEEN), None),
+            times(5.0, None, None),
+            times(5.0, Some(4.9 - UNSEEN), Some(5.1)),
         ] {
             assert!(judge(&wrong, before()).is_err(), "{wrong:?}");
         }
