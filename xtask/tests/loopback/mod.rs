@@ -178,6 +178,7 @@ impl Loopback {
           cat > $out/bin/switch-to-configuration <<'EOF'
           #!/bin/sh
           # {word}
+          # Of {client} alone: hosts of other tests share this machine's /tmp, where deploy-rs puts its canary.
           set -e
           action=$1
           system=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -285,7 +286,10 @@ impl Loopback {
         );
         let log = std::fs::File::create(root.join("sshd.log")).unwrap();
         let child = Command::new("unshare")
-            .args(["--mount", "--propagation", "private", "sh", "-c", &script])
+            .args(["--mount", "--propagation", "private"])
+            // With processes of its own it can be asked what it is about, and ends as a whole.
+            .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args(["sh", "-c", &script])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -304,7 +308,7 @@ impl Loopback {
         }
     }
 
-    /// Nobody can log in any more; sessions go on.
+    /// Switches the host off.
     pub fn stop(&mut self, name: &str) {
         if let Some(mut sshd) = self.host(name).sshd.take() {
             sshd.kill().unwrap();
@@ -358,6 +362,8 @@ impl Loopback {
         ));
         filters.push((r"\(?\b[0-9.]+ s\b\)?".to_owned(), "[TIME]".to_owned()));
         filters.push((r"[0-9.]+ [KMGT]?i?B\b".to_owned(), "[SIZE]".to_owned()));
+        // In a table's column, which is as wide as the longest of them.
+        filters.push((r" +[0-9]+\.[0-9]\n".to_owned(), " [SECONDS]\n".to_owned()));
         for host in &self.hosts {
             filters.push((format!("port {}", host.port), "port [PORT]".to_owned()));
         }
