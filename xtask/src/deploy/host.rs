@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use guard::answer::HostState;
 use guard::refusal::Refusal;
 use guard::release::SignedRelease;
 
@@ -56,7 +57,7 @@ impl Host {
     }
 
     async fn try_deploy(&self) -> Result<Told> {
-        let before = match self.ask().await? {
+        let before = match self.ask_until_nothing_goes_on().await? {
             Ok(live) => live,
             Err(why) => {
                 let outcome = Outcome::Unreachable { why, tried: false };
@@ -69,10 +70,12 @@ impl Host {
         {
             return self.check(outcome, &before, &before).await;
         }
-        if before.guard.is_some() {
-            if let Some(why) = self.hand_over_release().await? {
-                return Ok((Outcome::NotTried { why }, before.running, Vec::new()));
-            }
+        let hindrance = match before.guard {
+            Some(_) => self.hand_over_release().await?,
+            None => self.remove_canary().await?,
+        };
+        if let Some(why) = hindrance {
+            return Ok((Outcome::NotTried { why }, before.running, Vec::new()));
         }
         let output = self.call_deploy_rs().await?;
         let log = log_of(&output);
@@ -104,6 +107,43 @@ impl Host {
 
     async fn ask(&self) -> Result<Result<Live, String>> {
         ask::one(&self.tools.ssh, &self.target, self.job.host.guard).await
+    }
+
+    /// Asks until the host has done with an activation of somebody else's, of a controller that was killed perhaps: two
+    /// at a time would take each other's confirmation. One that never ends is left to the person.
+    async fn ask_until_nothing_goes_on(&self) -> Result<Result<Live, String>> {
+        let node = self.job.host.node.as_ref();
+        let longest = node.map_or(240, |node| node.activation_timeout + node.confirm_timeout);
+        let patience = Duration::from_secs(u64::from(longest) + 30);
+        let started = Instant::now();
+        loop {
+            let answer = self.ask().await?;
+            match &answer {
+                Ok(live) if is_busy(&live.state) && started.elapsed() <= patience => {}
+                Ok(live) if is_busy(&live.state) => {
+                    let what = super::live::words(&live.state);
+                    return Ok(Err(format!("it is {what} still, for somebody else")));
+                }
+                _ => return Ok(answer),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// deploy-rs leaves its canary where an activation timed out, and takes it for that of the next one. Why it cannot be
+    /// removed; none if there is none any more.
+    async fn remove_canary(&self) -> Result<Option<String>> {
+        let canary = deploy_rs::canary(&self.job.profile.out);
+        let command = format!("! test -e {canary} || {}rm {canary}", self.sudo());
+        let ssh = &self.tools.ssh;
+        let output = ssh.command(&self.target, &command).capture().await?;
+        if output.status.success() {
+            return Ok(None);
+        }
+        let why = complaint(&output.stderr);
+        Ok(Some(format!(
+            "what an earlier activation left cannot be removed: {canary}: {why}"
+        )))
     }
 
     /// Why the host's guard does not take it; none if it does.
@@ -256,20 +296,31 @@ impl Host {
 
     /// What deploy-rs itself sends to take back what it activated.
     fn revoke(&self) -> String {
-        let user = self
-            .job
-            .host
-            .node
-            .as_ref()
-            .map_or("root", |node| node.user.as_str());
-        let sudo = if self.target.user.as_deref() == Some(user) {
-            String::new()
-        } else {
-            format!("sudo -u {user} ")
-        };
+        let (sudo, user) = (self.sudo(), self.user());
         let profile = &self.job.profile.out;
         format!("{sudo}{profile}/activate-rs revoke --profile-user {user} --profile-name system")
     }
+
+    /// Whom the activation runs as.
+    fn user(&self) -> &str {
+        let node = self.job.host.node.as_ref();
+        node.map_or("root", |node| node.user.as_str())
+    }
+
+    /// What deploy-rs puts before its commands on the host.
+    fn sudo(&self) -> String {
+        if self.target.user.as_deref() == Some(self.user()) {
+            return String::new();
+        }
+        format!("sudo -u {} ", self.user())
+    }
+}
+
+fn is_busy(state: &HostState) -> bool {
+    matches!(
+        state,
+        HostState::Activating | HostState::AwaitingConfirmation { .. }
+    )
 }
 
 /// The outcome, what the host runs, and the lines that explain it.

@@ -45,13 +45,16 @@ impl From<Status> for Live {
     }
 }
 
-/// What a host without a guard is asked, in one line of shell: where the links lead, which units failed, what is free.
-/// The profile is what deploy-rs copied, or a plain system: either way its programs lie in the system itself.
+/// What a host without a guard is asked, in one line of shell: where the links lead, which units failed, whether
+/// deploy-rs is about something, what is free.
+/// The profile is what deploy-rs copied, or a plain system: either way its programs lie in the system itself. The
+/// pattern does not match the shell that asks.
 pub const QUESTION: &str = "for link in /run/current-system /run/booted-system; do \
     echo \"$link $(readlink -f $link)\"; done; \
     switch=$(readlink -f /nix/var/nix/profiles/system/bin/switch-to-configuration); \
     echo \"/nix/var/nix/profiles/system ${switch%/bin/switch-to-configuration}\"; \
     systemctl list-units --failed --plain --no-legend 2>/dev/null | while read -r unit rest; do echo \"failed $unit\"; done; \
+    if pgrep -f '[a]ctivate-rs (activate|revoke)' >/dev/null 2>&1; then echo activating; fi; \
     for place in /nix/store /boot; do echo \"free $place $(stat -f -c '%a %S' $place 2>/dev/null)\"; done";
 
 /// Reads the answer to `QUESTION`.
@@ -82,7 +85,11 @@ pub fn answer(text: &str) -> Result<Live> {
         // The installed loader's default is the profile's newest generation, and nothing else says what it is.
         boot_default: profile.clone(),
         profile,
-        state: HostState::Idle,
+        state: if text.lines().any(|line| line == "activating") {
+            HostState::Activating
+        } else {
+            HostState::Idle
+        },
         failed_units: text
             .lines()
             .filter_map(|line| line.strip_prefix("failed "))
@@ -122,12 +129,12 @@ mod tests {
     fn the_answer_of_a_host_without_a_guard_is_read() {
         let hash = "0".repeat(32);
         let system = format!("/nix/store/{hash}-nixos-system-Web");
-        let live = answer(&format!(
+        let text = format!(
             "/run/current-system {system}\n/run/booted-system /run/booted-system\n\
              /nix/var/nix/profiles/system {system}\nfailed a.service\nfailed b.service\n\
              free /nix/store 100 4096\nfree /boot \n"
-        ))
-        .unwrap();
+        );
+        let live = answer(&text).unwrap();
         assert_eq!(live.running, Some(StorePath::parse(&system).unwrap()));
         assert_eq!(live.booted, None);
         assert_eq!(live.boot_default, live.profile);
@@ -137,6 +144,9 @@ mod tests {
             esp: None,
         };
         assert_eq!(live.free_bytes, Some(free));
+        assert_eq!(live.state, HostState::Idle);
+        let busy = text.replace("failed a.service", "activating");
+        assert_eq!(answer(&busy).unwrap().state, HostState::Activating);
     }
 
     #[test]

@@ -135,10 +135,15 @@ pub fn judge(plan: &HostPlan, before: &Live, after: &Live, failure: &str) -> Opt
     if good.is_some() {
         return good;
     }
-    let back = after.running == before.running
+    let as_before = after.running == before.running
         && after.boot_default == before.boot_default
         && after.profile == before.profile;
-    if back {
+    // A controller that follows a killed one may have met the host half-way.
+    let as_planned_from = plan.old.is_some()
+        && after.running == plan.old
+        && after.boot_default == plan.old
+        && after.profile == plan.old;
+    if as_before || as_planned_from {
         return Some(Outcome::RolledBack {
             why: failure.to_owned(),
         });

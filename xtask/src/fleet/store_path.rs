@@ -38,6 +38,11 @@ impl StorePath {
         Path::new(&self.0)
     }
 
+    /// The 32 characters before the name.
+    pub fn hash(&self) -> &str {
+        &self.0[STORE_DIR.len() + 1..STORE_DIR.len() + 33]
+    }
+
     /// The part after the hash: `nixos-system-Niko-26.05`.
     pub fn name(&self) -> &str {
         &self.0[STORE_DIR.len() + 34..]
@@ -60,6 +65,7 @@ mod tests {
     fn full_paths_and_base_names_are_the_same_path() {
         let full = StorePath::parse(&format!("/nix/store/{BASE}")).unwrap();
         assert_eq!(full, StorePath::parse(BASE).unwrap());
+        assert_eq!(full.hash(), "0".repeat(32));
         assert_eq!(full.name(), "nixos-system-Niko");
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::nix::Nix;
 use crate::fleet::flake::folder_reference;
 use crate::fleet::host::HostName;
+use crate::fleet::store_path::StorePath;
 use crate::process::Command;
 
 /// A node as deploy-rs reads it.
@@ -63,6 +64,11 @@ pub fn write_flake(folder: &Path, host: &HostName, node: &Node) -> Result<()> {
     };
     write("flake.nix", FLAKE.as_bytes())?;
     write("nodes.json", &serde_json::to_vec(&nodes)?)
+}
+
+/// The file on the host whose removal confirms this profile's activation.
+pub fn canary(profile: &StorePath) -> String {
+    format!("/tmp/deploy-rs-canary-{}", profile.hash())
 }
 
 /// Deploys the node of a flake that `write_flake` wrote.
