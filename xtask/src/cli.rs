@@ -349,10 +349,10 @@ pub struct VmTest {
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
     /// List scenarios, their machines and cells, and where each can be played
-    #[arg(long, conflicts_with_all = ["check", "all"])]
+    #[arg(long, conflicts_with_all = ["check", "all", "junit", "json"])]
     pub list: bool,
     /// Read every scenario and start nothing
-    #[arg(long, conflicts_with = "all")]
+    #[arg(long, conflicts_with_all = ["all", "junit", "json"])]
     pub check: bool,
     /// Plays at the same time [default: what memory and CPUs bear]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -161,8 +161,7 @@ mod with_a_machine {
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         let output = run_there(&cache, "hostname; test -e /run/in-memory");
         assert_eq!(printed(&output), "web\n");
-        assert!(said(&output)
-            .starts_with("sshd of looked-at/web does not answer: over the guest agent"));
+        assert!(said(&output).contains("): over the guest agent, as root"));
         assert_eq!(output.status.code(), Some(1));
 
         let stopped = vm(cache.0.path(), &["stop", "looked-at/web"]);

@@ -60,8 +60,8 @@ impl Files {
     pub fn select(&self, names: &[String]) -> Result<Vec<Choice>, Failure> {
         let selected = select::select(&self.choices, names);
         let concerned = |wrong: &&Wrong| {
-            let mut names = names.iter();
-            names.len() == 0 || names.any(|name| wrong.is_meant_by(name, selected.is_err()))
+            let is_meant = |name: &String| wrong.is_meant_by(name, selected.is_err());
+            names.is_empty() || names.iter().any(is_meant)
         };
         let complaints: Vec<&str> = self
             .wrong

@@ -128,9 +128,8 @@ fn root(global: &Global) -> Result<PathBuf> {
 /// Usage, if there are none.
 pub async fn read(global: &Global) -> Result<Found> {
     let root = root(global)?;
-    // Whatever is wrong with a file is told before Nix is asked.
-    let of_folders = files::hosts_in_folders(&root);
-    let quick = files::read(&root, &of_folders);
+    // That there are none is told before Nix is asked; and for when no Nix can be asked.
+    let quick = files::read(&root, &files::hosts_in_folders(&root))?;
     let capabilities = Capabilities::read(&root)?;
     let global = Global {
         no_setup: true,
@@ -140,7 +139,7 @@ pub async fn read(global: &Global) -> Result<Found> {
         Ok(fleet) => fleet,
         Err(error) if exit_of(&error) == Exit::Missing => {
             return Ok(Found {
-                files: quick?,
+                files: quick,
                 capabilities,
                 without_nix: Some(format!("{error:#}")),
             })
@@ -287,5 +286,28 @@ pub fn exit(report: &Report) -> Exit {
         Exit::Missing
     } else {
         Exit::Failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit_of(names: &[&str], passed: bool) -> Exit {
+        let mut report = samples::report();
+        let scenarios = report.scenarios.into_iter();
+        report.scenarios = scenarios
+            .filter(|scenario| names.contains(&scenario.name.as_str()))
+            .collect();
+        report.passed = passed;
+        exit(&report)
+    }
+
+    #[test]
+    fn what_is_missing_here_is_told_from_what_failed() {
+        assert_eq!(exit_of(&["boot"], true), Exit::Passed);
+        assert_eq!(exit_of(&["boot", "substitute"], false), Exit::Missing);
+        let both = ["deploy-rollback", "substitute"];
+        assert_eq!(exit_of(&both, false), Exit::Failed);
     }
 }

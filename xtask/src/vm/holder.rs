@@ -238,10 +238,22 @@ fn came_up(
         Ok(user) => up.user = user,
         Err(error) => up.trouble = Some(error.to_string()),
     }
-    if up.machine.wait_for(&Wait::Banner, SSHD).is_err() {
-        up.trouble = Some("sshd does not answer".to_owned());
+    if let Some(why) = shut_out(&up.machine, &up.user) {
+        up.trouble = Some(why);
     }
     up
+}
+
+/// Why nobody comes in by ssh; none if one does.
+fn shut_out(machine: &Machine, user: &str) -> Option<String> {
+    if machine.wait_for(&Wait::Banner, SSHD).is_err() {
+        return Some("sshd does not answer".to_owned());
+    }
+    match machine.ssh(user, "true", SSHD) {
+        Ok(output) if output.success() => None,
+        Ok(output) => Some(format!("ssh lets nobody in: {}", output.last_lines(1))),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 fn let_in(run: &Run, machine: &Machine) -> harness::Result<String> {

@@ -51,14 +51,6 @@ pub struct Port {
     pub guest: u16,
 }
 
-impl State {
-    /// The port of 127.0.0.1 that leads to this one.
-    pub fn port(&self, guest: u16) -> Option<u16> {
-        let found = self.ports.iter().find(|port| port.guest == guest);
-        found.map(|port| port.host)
-    }
-}
-
 impl Place {
     pub fn of(cache: &CacheDir, name: &Name) -> Self {
         Self {
@@ -231,7 +223,6 @@ mod tests {
         place.write(&state(&name)).unwrap();
         assert!(place.take().unwrap().is_none());
         assert_eq!(Place::running(&cache).unwrap(), [state(&name)]);
-        assert_eq!(place.state().unwrap().unwrap().port(80), Some(8080));
         drop(held);
         // The holder was killed and could take nothing back.
         assert!(Place::running(&cache).unwrap().is_empty());

@@ -150,7 +150,7 @@ mod tests {
         };
         let up = Up {
             state,
-            trouble: Some("sshd does not answer".to_owned()),
+            trouble: Some("ssh lets nobody in: Permission denied (publickey).".to_owned()),
             note: None,
         };
         insta::assert_snapshot!(started(&up));

@@ -1,8 +1,7 @@
-//! A way into a machine that runs: by ssh if its sshd answers, else by the serial console or the guest agent, neither of
+//! A way into a machine that runs: by ssh if that lets us in, else by the serial console or the guest agent, neither of
 //! which needs its network.
 
-use std::io::{IsTerminal, Read};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::IsTerminal;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -15,8 +14,8 @@ use crate::failure::Exit;
 use crate::process::Command;
 use crate::report;
 
-/// A loaded machine's sshd takes seconds for its first word.
-const BANNER: Duration = Duration::from_secs(5);
+/// A loaded machine takes seconds for a login.
+const LOGIN: Duration = Duration::from_secs(40);
 /// For what needs the guest's answer.
 const ANSWER: Duration = Duration::from_secs(120);
 
@@ -25,34 +24,38 @@ const ANSWER: Duration = Duration::from_secs(120);
 /// # Errors
 /// If there is no way in.
 pub async fn shell(state: State, command: &[String]) -> Result<Exit> {
-    let asked = state.clone();
-    let sshd = tokio::task::spawn_blocking(move || sshd_answers(&asked)).await?;
-    if sshd {
+    let Some(why) = shut_out(&state).await? else {
         return Err(ssh(&state, command).replace_us());
-    }
-    if command.is_empty() {
-        report::say(&format!(
-            "sshd of {} does not answer: this is its serial console, as root",
-            state.name
-        ));
-        return console(state).await;
-    }
+    };
+    let instead = match command.is_empty() {
+        true => "the serial console",
+        false => "over the guest agent",
+    };
     report::say(&format!(
-        "sshd of {} does not answer: over the guest agent, as root",
+        "{} lets nobody in by ssh ({why}): {instead}, as root",
         state.name
     ));
+    if command.is_empty() {
+        return console(state).await;
+    }
     run(state, line(command)).await
 }
 
-/// The arguments of ssh.
+fn ssh_to(state: &State) -> Command {
+    Command::new("ssh")
+        .arg("-F")
+        .arg(&state.ssh_config)
+        .arg(format!("{}@{}", state.user, state.name.machine))
+}
+
+/// ssh's own options may follow the name of the machine.
 fn ssh(state: &State, command: &[String]) -> Command {
-    let ssh = Command::new("ssh").arg("-F").arg(&state.ssh_config);
+    let ssh = ssh_to(state);
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let ssh = match !command.is_empty() && terminal {
         true => ssh.arg("-t"),
         false => ssh,
     };
-    let ssh = ssh.arg(format!("{}@{}", state.user, state.name.machine));
     match command.is_empty() {
         true => ssh,
         false => ssh.arg("--").arg(line(command)),
@@ -70,18 +73,21 @@ fn line(command: &[String]) -> String {
     }
 }
 
-fn sshd_answers(state: &State) -> bool {
-    let Some(port) = state.port(22) else {
-        return false;
-    };
-    let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
-        return false;
-    };
-    let mut start = [0u8; 4];
-    stream
-        .set_read_timeout(Some(BANNER))
-        .and_then(|()| stream.read_exact(&mut start))
-        .is_ok_and(|()| &start == b"SSH-")
+/// Why nobody comes in by ssh; none if one does.
+async fn shut_out(state: &State) -> Result<Option<String>> {
+    let output = ssh_to(state)
+        .args(["--", "true"])
+        .timeout(LOGIN)
+        .capture()
+        .await?;
+    if output.status.success() {
+        return Ok(None);
+    }
+    let why = output.last_lines(1);
+    Ok(Some(match why.is_empty() {
+        true => format!("ssh {}", output.status),
+        false => why.trim_end_matches('\r').to_owned(),
+    }))
 }
 
 async fn run(state: State, line: String) -> Result<Exit> {

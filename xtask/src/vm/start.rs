@@ -227,17 +227,13 @@ fn generations(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The disk that the machine had when it was stopped; with `--fresh` that goes first.
+/// The disk that the machine had when it was stopped. With `--fresh` it stays until a new one takes its place.
 fn kept_disk(cache: &CacheDir, name: &Name, wanted: &Wanted) -> Result<Option<Kept>> {
-    let harness = Harness::without_tools(&cache.machines()).map_err(ground::worded)?;
-    let kept = harness.kept_machine(&name.group, &name.machine);
-    match kept {
-        Some(kept) if wanted.fresh => {
-            harness.forget(&kept).map_err(ground::worded)?;
-            Ok(None)
-        }
-        kept => Ok(kept),
+    if wanted.fresh {
+        return Ok(None);
     }
+    let harness = Harness::without_tools(&cache.machines()).map_err(ground::worded)?;
+    Ok(harness.kept_machine(&name.group, &name.machine))
 }
 
 /// Whether a kept disk is what is wanted: an error if it is not, a note if it may not be.

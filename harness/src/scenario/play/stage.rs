@@ -30,6 +30,8 @@ printf '%s\n' "$line" >"$nix"
 pkill -x nix-daemon || true"#;
 
 pub(super) struct Stage<'a> {
+    /// First, for it is dropped first: what the controller started ends while its folder and the machines are there.
+    pub desk: Desk,
     pub play: &'a Play,
     pub ground: &'a Ground,
     pub run: Run,
@@ -37,7 +39,6 @@ pub(super) struct Stage<'a> {
     pub closures: Closures,
     pub machines: BTreeMap<String, Machine>,
     pub lan: Lan,
-    pub desk: Desk,
     /// Host seconds of a guest second.
     pub scale: f64,
 }
