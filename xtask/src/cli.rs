@@ -78,6 +78,8 @@ pub enum Command {
     Release(Release),
     /// Deploy a ref's hosts in waves, and say what each of them really runs afterwards
     Deploy(Deploy),
+    /// Ask the hosts what they run, and say how far that is from `main`
+    Status(Status),
     /// Run `nix flake check`, formatting and lints
     Check(Check),
     /// Format the Nix files as nixfmt does
@@ -285,6 +287,15 @@ pub struct Deploy {
     /// The plan in Markdown
     #[arg(long, requires = "plan")]
     pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only these hosts
+    pub hosts: Vec<String>,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

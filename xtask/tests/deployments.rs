@@ -326,3 +326,37 @@ fn nothing_is_touched_that_must_not_be() {
         "{text}"
     );
 }
+
+#[test]
+fn status_asks_all_hosts_and_tells_drift() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    lab.commit("second");
+    assert_eq!(
+        outcomes(&lab.xtask(&[&DEPLOY[..], &["A"]].concat())),
+        "A deployed"
+    );
+    lab.commit("third");
+    lab.stop("B");
+    let output = lab.xtask(&["status", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "one does not answer");
+    let status = document(&output);
+    assert_eq!(schema::complaints("status", &status), [""; 0]);
+    let a = &status["hosts"]["A"];
+    assert_eq!(
+        (&a["origin"]["behind"], &a["origin"]["ahead"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(a["live"]["running"], a["live"]["bootDefault"]);
+    assert_eq!(a["rebootDue"], serde_json::json!([]));
+    assert_eq!(status["hosts"]["B"]["unreachable"], "connection refused");
+    let output = lab.xtask(&["status", "A"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = transcript(&output);
+    assert!(
+        text.contains("main is 1 ahead") && text.contains("the same"),
+        "{text}"
+    );
+    assert_eq!(lab.xtask(&["status", "C"]).status.code(), Some(2));
+}

@@ -12,6 +12,7 @@ mod hosts;
 mod nodes;
 mod release;
 mod setup;
+mod status;
 mod test;
 mod vm;
 mod vm_test;
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Diff(args) => diff::run(global, args).await,
         Command::Release(args) => release::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
+        Command::Status(args) => status::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod render;
 mod request;
 mod run;
+pub mod status;
 pub mod units;
 mod work;
 
