@@ -7,6 +7,7 @@ mod host;
 mod inhibitors;
 pub mod journal;
 pub mod live;
+mod notify;
 pub mod outcome;
 pub mod plan;
 pub mod render;
