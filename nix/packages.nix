@@ -11,6 +11,7 @@ let
     "guard"
     "harness"
     "nix/rehearsal"
+    "tests/nixos/capabilities.toml"
   ];
   isWanted =
     path:
@@ -43,5 +44,6 @@ let
 in
 {
   inherit xtask;
+  slipway-guard = import ./guard.nix { inherit lib pkgs; };
   default = xtask;
 }

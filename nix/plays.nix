@@ -24,7 +24,11 @@ let
       whole = builtins.match "[{][{]([^{}]+)[}][}]" value;
       # A list or a table in the midst of a text is refused by --check.
       text =
-        v: if builtins.isList v || builtins.isAttrs v then builtins.toJSON v else lib.generators.mkValueStringDefault { } v;
+        v:
+        if builtins.isList v || builtins.isAttrs v then
+          builtins.toJSON v
+        else
+          lib.generators.mkValueStringDefault { } v;
     in
     if builtins.isAttrs value then
       lib.mapAttrs (_: put values) value

@@ -196,10 +196,6 @@ pub enum Event {
         toplevel: Option<StorePath>,
         note: String,
     },
-    Refused {
-        command: String,
-        refusal: Refusal,
-    },
 }
 
 /// The answer to `history`, newest first.

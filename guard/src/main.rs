@@ -1,11 +1,51 @@
-//! `slipway-guard`. So far it says its version; what it is to do is added door by door.
+//! `slipway-guard`: dispatches, and maps an error to an exit code.
 
-fn main() {
-    use std::io::Write;
-    // Whoever closed stdout does not want to know.
-    let _ = writeln!(
-        std::io::stdout(),
-        "slipway-guard {}",
-        env!("CARGO_PKG_VERSION")
-    );
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use guard::cli::{Cli, Door};
+use guard::config::Config;
+use guard::refusal::{Code, Refusal, EXIT_CODE};
+use guard::{door, early, runner, serve};
+
+fn main() -> ExitCode {
+    // Whatever is created is the guard's alone, until it says otherwise.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let code = match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            let (line, code) = match error.downcast::<Refusal>() {
+                Ok(refusal) => (refusal.to_string(), EXIT_CODE),
+                Err(error) => (format!("error: {error:#}"), 1),
+            };
+            // Whoever closed stderr does not want to know.
+            let _ = writeln!(std::io::stderr(), "{line}");
+            code
+        }
+    };
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn run(cli: Cli) -> Result<i32> {
+    if matches!(cli.door, Door::Codes) {
+        let mut out = std::io::stdout();
+        for code in Code::ALL {
+            writeln!(out, "{code:20} {}", code.meaning())?;
+        }
+        return Ok(0);
+    }
+    let config = Config::read(&cli.config)?;
+    match cli.door {
+        Door::Ssh { name } => {
+            let asked = std::env::var(door::VARIABLE).ok();
+            door::open(&config, &name, asked.as_deref())
+        }
+        Door::Serve => serve::serve(config, cli.config).map(|()| 0),
+        Door::Boot => early::boot(&config).map(|()| 0),
+        Door::Local { words } => door::local(&config, words),
+        Door::Activate { order } => runner::run(&config, &order).map(|()| 0),
+        Door::Codes => Ok(0),
+    }
 }

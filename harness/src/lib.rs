@@ -32,7 +32,7 @@ pub use machine::{
     Cable, Exec, Kept, KeptAs, Machine, Nic, Origin, Prepare, Ready, Running, Spec, Terminal, Wait,
 };
 pub use network::Condition;
-pub use process::Output;
+pub use process::{end_everything, Output};
 pub use progress::Progress;
 pub use qemu::{Accelerator, Boot, Event, Forward, Model};
 pub use run::Run;

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -213,11 +213,21 @@ impl Command {
             .stderr(err)
             // Ctrl-C on the terminal is for the caller to handle; ours end when it does.
             .process_group(0);
+        // Held from the start to the entry, so that `end_everything` misses nothing.
+        let mut running = lock(&RUNNING);
+        if running.closed {
+            return Err(Error::new(
+                ErrorKind::State,
+                format!("{} is not started: all is being ended", self.name()),
+            ));
+        }
         let mut child = command.spawn().map_err(|e| self.cannot_start(e))?;
-        Ok(Guarded {
-            leash: child.stdin.take(),
-            child,
-        })
+        let leash = Arc::new(Mutex::new(child.stdin.take()));
+        running
+            .leashes
+            .retain(|(_, leash)| leash.strong_count() > 0);
+        running.leashes.push((child.id(), Arc::downgrade(&leash)));
+        Ok(Guarded { leash, child })
     }
 
     fn cannot_start(&self, error: std::io::Error) -> Error {
@@ -246,10 +256,61 @@ fn checked(name: &str, output: Output) -> Result<Output> {
     ))
 }
 
+/// Its other end is held by a guard.
+type Leash = Mutex<Option<ChildStdin>>;
+
+/// The guards of this process.
+struct Running {
+    leashes: Vec<(u32, Weak<Leash>)>,
+    /// Nothing is started any more.
+    closed: bool,
+}
+
+static RUNNING: Mutex<Running> = Mutex::new(Running {
+    leashes: Vec::new(),
+    closed: false,
+});
+
+/// Ends every program that the harness started in this process, whichever thread waits for it, and waits up to `within`
+/// until they and the folders of their runs are gone. Nothing can be started afterwards: for a process that is about to
+/// exit and shall leave nothing behind at that moment, instead of a moment later.
+pub fn end_everything(within: Duration) {
+    let leashes = {
+        let mut running = lock(&RUNNING);
+        running.closed = true;
+        std::mem::take(&mut running.leashes)
+    };
+    let held: Vec<(u32, Arc<Leash>)> = leashes
+        .into_iter()
+        .filter_map(|(guard, leash)| Some((guard, leash.upgrade()?)))
+        .collect();
+    for (_, leash) in &held {
+        drop(lock(leash).take());
+    }
+    let started = Instant::now();
+    while held.iter().any(|(guard, _)| lives(*guard)) && started.elapsed() < within {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether a child of ours runs; one that nobody has waited for yet does not.
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state stands behind the name, which may have anything in it.
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A program that runs; it ends when this is dropped, or when this process ends.
 #[derive(Debug)]
 pub(crate) struct Guarded {
-    leash: Option<ChildStdin>,
+    leash: Arc<Leash>,
     child: Child,
 }
 
@@ -261,7 +322,7 @@ impl Guarded {
 
     /// Ends it now and waits until it is gone.
     pub fn end(&mut self) {
-        drop(self.leash.take());
+        drop(lock(&self.leash).take());
         // It was started and not yet waited for: waiting cannot fail, and there is nothing left to do if it did.
         let _ = self.child.wait();
     }

@@ -28,6 +28,12 @@ fn was_the_victim() -> bool {
     if how == "panic" {
         panic!("as it was told to");
     }
+    if how == "end" {
+        // As from another thread than the one that has the machines.
+        harness::end_everything(Duration::from_secs(20));
+        // No handle is dropped.
+        std::process::exit(3);
+    }
     std::thread::sleep(Duration::from_secs(120));
     true
 }
@@ -135,6 +141,19 @@ fn after_a_panic() {
         return;
     }
     nothing_left(start("after_a_panic", "panic"));
+}
+
+#[test]
+fn at_the_exit_of_a_process_that_ends_everything_first() {
+    if was_the_victim() || common::harness().is_none() {
+        return;
+    }
+    let test = "at_the_exit_of_a_process_that_ends_everything_first";
+    let mut victim = start(test, "end");
+    assert_eq!(victim.child.wait().unwrap().code(), Some(3));
+    // At once, and not a moment later.
+    assert!(!is_qemu(victim.qemu), "QEMU");
+    assert!(!victim.run.exists() && !victim.sockets.exists(), "folders");
 }
 
 #[test]

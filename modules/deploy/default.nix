@@ -2,9 +2,11 @@
 {
   imports = [
     ./builder.nix
+    ./guard.nix
     ./health-checks.nix
     ./host.nix
     ./inventory.nix
     ./options.nix
+    ./reboot.nix
   ];
 }

@@ -5,8 +5,7 @@ let
   mine = builtins.filter (row: row.player == "nixos") table.cannot;
 
   # Every step that stands in the file, wherever.
-  steps =
-    list: list ++ lib.concatMap (step: steps (step.during."then" or [ ])) list;
+  steps = list: list ++ lib.concatMap (step: steps (step.during."then" or [ ])) list;
   all = tree: steps (tree.steps ++ lib.concatLists (lib.attrValues (tree.blocks or { })));
 
   verb =

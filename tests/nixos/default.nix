@@ -41,19 +41,23 @@ let
     in
     { nodes, ... }:
     {
-      imports = configured.modulesOf host ++ [
-        ../machine
-        ./node.nix
-        ./generations.nix
-      ]
-      ++ lib.optional (first != null) first;
+      imports =
+        configured.modulesOf host
+        ++ [
+          ../machine
+          ./node.nix
+          ./generations.nix
+        ]
+        ++ lib.optional (first != null) first;
       config = {
         slipway.generations = lib.genAttrs generations moduleOf;
         slipway.first = lib.head generations;
         # The driver names a machine by this, and the host's name is the machine's name for itself.
         networking.hostName = lib.mkOverride 900 host;
         # The driver's default is the release that it is of.
-        system.stateVersion = lib.mkOverride 900 configured.nixosConfigurations.${host}.config.system.stateVersion;
+        system.stateVersion =
+          lib.mkOverride 900
+            configured.nixosConfigurations.${host}.config.system.stateVersion;
         networking.interfaces.eth1.ipv4.addresses = [
           {
             address = addresses.${host};
@@ -67,7 +71,9 @@ let
       };
     };
   # The configuration of a machine's generation.
-  generationOf = nodes: machine: generation: nodes.${machine}.slipway.evaluated.${generation};
+  generationOf =
+    nodes: machine: generation:
+    nodes.${machine}.slipway.evaluated.${generation};
 
   helperNode = name: {
     imports = [
@@ -186,11 +192,15 @@ let
     );
 
   # A test needs a machine that all of its hosts run on.
-  isHere = play: lib.all (machine: fleet.hosts.${machine.host}.system == system) (lib.attrValues play.machines);
+  isHere =
+    play:
+    lib.all (machine: fleet.hosts.${machine.host}.system == system) (lib.attrValues play.machines);
   isPlayable = play: reasons play.tree == [ ];
 in
 lib.listToAttrs (
   map (play: lib.nameValuePair play.name (test play)) (
-    builtins.filter (play: isHere play && isPlayable play) (lib.concatLists (lib.attrValues plays.plays))
+    builtins.filter (play: isHere play && isPlayable play) (
+      lib.concatLists (lib.attrValues plays.plays)
+    )
   )
 )

@@ -32,7 +32,9 @@ in
     else
       (extendModules {
         modules = [
-          { disabledModules = lib.optional (cfg.generations.${cfg.first} != null) cfg.generations.${cfg.first}; }
+          {
+            disabledModules = lib.optional (cfg.generations.${cfg.first} != null) cfg.generations.${cfg.first};
+          }
         ]
         ++ lib.optional (module != null) module;
       }).config

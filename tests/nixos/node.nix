@@ -1,7 +1,10 @@
 # What a host's machine is in a NixOS test: firmware, boot loader and a store of its own, as on the real host.
 { lib, pkgs, ... }:
 {
-  imports = [ ./common.nix ];
+  imports = [
+    ./common.nix
+    ./offline.nix
+  ];
 
   virtualisation = {
     # Through firmware and loader, so that a switch decides what boots; without them the driver boots what it was built

@@ -72,6 +72,11 @@ impl CacheDir {
         self.0.join("rehearsal").join(hash)
     }
 
+    /// Our own programs as cargo built them, for rehearsed hosts, by the hash of their content.
+    pub fn crates(&self, hash: &str) -> PathBuf {
+        self.0.join("crates").join(hash)
+    }
+
     /// Links that keep the last closures from being collected.
     pub fn roots(&self) -> PathBuf {
         self.0.join("roots")

@@ -25,11 +25,15 @@ mod vm;
 mod whole_file;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::cli::Cli;
 use crate::failure::Exit;
+
+/// What an interrupted play may take until its machines and their folders are gone.
+const END: Duration = Duration::from_secs(8);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
     });
     // Whatever a command gave up half-way (an interrupt, an error beside it) ends before xtask does.
     runtime.block_on(process::terminate_all());
+    harness::end_everything(END);
     // Tasks that still wait for something would hold the runtime's drop.
     runtime.shutdown_background();
     exit.into()

@@ -200,3 +200,41 @@ fn the_whole_language_is_the_same_to_both_players() {
     let hosts = ["Niko", "Testing"].map(str::to_owned);
     compare(python, "whole", &file, dir.path(), &hosts);
 }
+
+/// What Nix's reading of the table of capabilities says of scenarios: reasons, by name.
+#[test]
+fn nix_knows_what_the_nixos_player_cannot_do() {
+    let Some(nix) = support::nix() else { return };
+    let root = support::repository().display().to_string();
+    let eval = |tree: &str| {
+        let expression = format!(
+            "let lib = import {root}/nix/rehearsal/lib; in import {root}/tests/nixos/capabilities.nix {{ inherit lib; }} {tree}"
+        );
+        let args = ["eval", "--impure", "--json", "--expr", &expression];
+        let output = nix.command().args(args).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.success() {
+            true => Ok(serde_json::from_slice::<Vec<String>>(&output.stdout).unwrap()),
+            false => Err(stderr),
+        }
+    };
+    let step = |step: &str| format!("{{ steps = [ {{ name = \"s\"; {step} }} ]; }}");
+    assert_eq!(eval(&step("run = \"true\";")), Ok(Vec::new()));
+    assert_eq!(eval(&step("network = \"cut\";")), Ok(Vec::new()));
+    let slowed = eval(&step("network = { loss = 0.5; };")).unwrap();
+    assert!(slowed[0].contains("not slow it"), "{slowed:?}");
+    let inside = "run = \"true\"; during = { when = \"p\"; \"then\" = [ { network = { loss = 0.5; }; } ]; };";
+    let inside = format!("({} // {{ points.p.after = 1; }})", step(inside));
+    assert_eq!(eval(&inside), Ok(slowed));
+    // A word that the player does not know fails the evaluation, wherever it stands.
+    for unknown in [
+        step("explode = \"Niko\";"),
+        "{ steps = [ ]; blocks.b = [ { explode = \"Niko\"; } ]; }".to_owned(),
+    ] {
+        let error = eval(&unknown).unwrap_err();
+        assert!(
+            error.contains("the NixOS player knows no such verb"),
+            "{error}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! `vm` from outside: machines that outlive the command that started them, ways into them, and their end.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test that unwraps fails where it should.
 
+mod schema;
 mod support;
 
 use std::path::Path;
@@ -28,6 +29,14 @@ fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The machines there are, as the schema says.
+fn list(cache: &Path) -> serde_json::Value {
+    let output = vm(cache, &["list", "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema::complaints("vm-list", &document), [""; 0]);
+    document["machines"].clone()
+}
+
 #[test]
 fn a_name_that_is_nobodys_is_a_slip_of_the_person() {
     let cache = tempfile::tempdir().unwrap();
@@ -50,7 +59,7 @@ fn a_name_that_is_nobodys_is_a_slip_of_the_person() {
 #[test]
 fn where_nothing_runs_there_is_nothing_to_list_and_to_stop() {
     let cache = tempfile::tempdir().unwrap();
-    assert_eq!(printed(&vm(cache.path(), &["list", "--json"])), "[]\n");
+    assert_eq!(list(cache.path()), serde_json::json!([]));
     let stopped = vm(cache.path(), &["stop"]);
     assert_eq!(said(&stopped), "no machine runs\n");
     assert_eq!(stopped.status.code(), Some(0));
@@ -124,11 +133,6 @@ mod with_a_machine {
         Some(cache)
     }
 
-    fn list(cache: &Cache) -> serde_json::Value {
-        let output = vm(cache.0.path(), &["list", "--json"]);
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
     fn run_there(cache: &Cache, command: &str) -> Output {
         vm(cache.0.path(), &["shell", "looked-at/web", "--", command])
     }
@@ -136,7 +140,7 @@ mod with_a_machine {
     #[test]
     fn a_kept_machine_is_listed_looked_at_and_stopped() {
         let Some(cache) = kept() else { return };
-        let there = list(&cache);
+        let there = list(cache.0.path());
         assert_eq!(there[0]["name"], "looked-at/web");
         assert_eq!(there[0]["condition"], "frozen");
         assert_eq!(there[0]["generation"], "good");
@@ -145,7 +149,7 @@ mod with_a_machine {
         let output = run_there(&cache, "cat /run/in-memory; exit 7");
         assert_eq!(printed(&output), "precious\n", "{}", said(&output));
         assert_eq!(output.status.code(), Some(7));
-        let there = list(&cache);
+        let there = list(cache.0.path());
         assert_eq!(there[0]["condition"], "running");
         assert!(there[0]["memoryBytes"].as_u64().unwrap() < 700 << 20);
 
@@ -166,13 +170,13 @@ mod with_a_machine {
             said(&stopped),
             "looked-at/web is off; what was kept is as it was\n"
         );
-        assert_eq!(list(&cache)[0]["condition"], "frozen");
+        assert_eq!(list(cache.0.path())[0]["condition"], "frozen");
         // What was done to the copy is gone with it.
         let output = run_there(&cache, "cat /run/in-memory");
         assert_eq!(printed(&output), "precious\n");
 
         // Its holder is killed, and nothing of the machine is left.
-        let pid = list(&cache)[0]["pid"].as_i64().unwrap();
+        let pid = list(cache.0.path())[0]["pid"].as_i64().unwrap();
         let runs = cache.machines().join("runs");
         let qemu = qemu_below(&runs).expect("its QEMU runs");
         let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
@@ -185,12 +189,12 @@ mod with_a_machine {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
-        assert_eq!(list(&cache)[0]["condition"], "frozen");
+        assert_eq!(list(cache.0.path())[0]["condition"], "frozen");
 
         // Last of all, what nobody uses goes.
         let collected = printed(&vm(cache.0.path(), &["gc", "--limit", "0"]));
         assert!(collected.contains("kept/looked-at+web\n"), "{collected}");
-        assert_eq!(list(&cache), serde_json::json!([]));
+        assert_eq!(list(cache.0.path()), serde_json::json!([]));
     }
 
     /// Where the kernel tells of the QEMU whose disk is below this folder.

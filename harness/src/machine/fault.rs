@@ -43,14 +43,13 @@ impl Machine {
     /// Fills the file system that holds `path`, to the last byte.
     pub fn fill_disk(&self, path: &str) -> Result<()> {
         self.note(format!("disk full: {path}"));
-        // Halves what it asks for until not even 4 KiB fit; what was allocated stays.
+        // Most of it at once, without a byte written; the last of it by writing, for only that finds the last byte.
         let script = format!(
-            "set -e; top=$(stat -c %m -- {path}); file=\"$top/{BALLAST}\"; size=$((1 << 34)); \
-             while [ $size -ge 4096 ]; do \
-               at=$(stat -c %s \"$file\" 2>/dev/null || echo 0); \
-               fallocate -o \"$at\" -l $size \"$file\" 2>/dev/null || \
-                 {{ truncate -s \"$at\" \"$file\"; size=$((size / 2)); }}; \
-             done; sync -f \"$file\"",
+            "set -e; top=$(stat -c %m -- {path}); file=\"$top/{BALLAST}\"; touch \"$file\"; \
+             at=$(stat -c %s -- \"$file\"); set -- $(stat -f -c '%f %S' -- \"$top\"); \
+             size=$(($1 * $2 - (4 << 20))); \
+             [ $size -le 0 ] || fallocate -o \"$at\" -l $size \"$file\" || true; \
+             cat /dev/zero >>\"$file\" 2>/dev/null || true; sync -f \"$file\"",
             path = quote(path)
         );
         self.shell(&script).map(drop)

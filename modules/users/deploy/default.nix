@@ -3,6 +3,14 @@
 let
   cfg = config.homelab.users.deploy;
   trusted = config.nix.settings.trusted-users;
+  guard = config.homelab.deploy.guard;
+  # With the guard a key has one command, whatever its holder asks for; the name tells the keys apart in its history.
+  entry =
+    name: key:
+    if guard.enable then
+      ''command="${guard.package}/bin/slipway-guard ssh --as ${name}",restrict ${key}''
+    else
+      "restrict ${key}";
 in
 {
   options.homelab.users.deploy = {
@@ -33,14 +41,14 @@ in
       # No password ever matches, yet the account is not locked: sshd without PAM turns locked ones away.
       hashedPassword = "*";
       # No terminal, no forwarding, no agent: a deployment needs none of them.
-      openssh.authorizedKeys.keys = map (key: "restrict ${key}") (lib.attrValues cfg.keys);
+      openssh.authorizedKeys.keys = lib.mapAttrsToList entry cfg.keys;
     };
     users.groups.deploy = { };
 
-    # The two programs that deploy-rs runs as root. Whoever holds a key still becomes root through the first, since Nix
+    # Without the guard: the two programs that deploy-rs runs as root. Whoever holds a key still becomes root through the first, since Nix
     # takes a content-addressed path without a signature, and that path may hold an activate-rs of their own. The list
     # prevents accidents; a key is to be kept as one of root's.
-    security.sudo.extraRules = [
+    security.sudo.extraRules = lib.mkIf (!guard.enable) [
       {
         users = [ "deploy" ];
         commands =

@@ -42,6 +42,8 @@ plain {
   openssh = "bin/ssh bin/ssh-keygen bin/scp bin/sftp sbin/sshd";
   openssl = "bin/openssl";
   perl = "bin/perl";
+  systemd = "bin/systemctl bin/bootctl bin/journalctl bin/systemd-run";
+  util-linux = "bin/setpriv bin/flock bin/mountpoint";
   vim = "bin/vi";
 
   # For `nix develop`, which in this stage offers what is on the developer's PATH already.

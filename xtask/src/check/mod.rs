@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::evaluate::Fleet;
-use crate::failure::Failure;
 use crate::fleet::stage::Stage;
 
 /// All that was checked.
@@ -92,9 +91,9 @@ pub async fn flake_only(fleet: Fleet) -> Result<Report> {
     let crates = tempfile::tempdir().context("cannot create a temporary folder")?;
     let fleet = match stage {
         // There is no Rust toolchain in the rehearsal stage: the programs in it are those that cargo built.
+        // Not xtask by its name: cargo may have put a newer one there while this one runs.
         Stage::Rehearsal => {
-            lay_out_own_programs(crates.path())?;
-            fleet.with_crates(crates.path())
+            fleet.with_program("xtask", Path::new("/proc/self/exe"), crates.path())?
         }
         Stage::Nixos => fleet,
     };
@@ -117,16 +116,4 @@ impl Report {
         let failed = |row: &Row| matches!(row.verdict, Verdict::Failed(_));
         self.passed = !self.checks.iter().any(failed);
     }
-}
-
-/// `bin/` with this program.
-fn lay_out_own_programs(folder: &Path) -> Result<()> {
-    let bin = folder.join("bin");
-    let place = |error: std::io::Error| {
-        Failure::failed(format!("cannot copy xtask to {}: {error}", bin.display()))
-    };
-    std::fs::create_dir_all(&bin).map_err(place)?;
-    // Not by its name: cargo may have put a newer one there while this one runs.
-    std::fs::copy("/proc/self/exe", bin.join("xtask")).map_err(place)?;
-    Ok(())
 }

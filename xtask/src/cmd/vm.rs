@@ -69,7 +69,7 @@ async fn start(global: &Global, args: VmStart) -> Result<Exit> {
 fn list(args: &VmList) -> Result<Exit> {
     let machines = list::list(&CacheDir::find()?)?;
     if args.json {
-        report::data(&report::json(&machines)?)?;
+        report::data(&report::json(&list::Document::of(machines))?)?;
     } else if machines.is_empty() {
         report::say("no machine runs, and none is kept");
     } else {

@@ -5,6 +5,7 @@ mod declared;
 mod digest;
 pub mod kept;
 pub mod locate;
+mod own_programs;
 mod probe;
 mod reach;
 mod reads;
@@ -46,6 +47,8 @@ pub struct Fleet {
     pub source: Source,
     pub cache: CacheDir,
     location: Location,
+    /// In the rehearsal stage: what a host of this repository runs of its own programs.
+    own_programs: Option<std::path::PathBuf>,
     /// Whoever asked wants Nix' whole trace of a failure.
     show_trace: bool,
 }
@@ -177,18 +180,51 @@ impl Fleet {
         }
     }
 
-    /// Programs that cargo built (`bin/` in this folder) become the stand-in's packages.
-    pub fn with_crates(mut self, folder: &std::path::Path) -> Self {
-        let reference = crate::fleet::flake::folder_reference(folder);
-        let crates: Vec<_> = self
-            .flake
-            .overrides
-            .iter()
-            .map(|(input, _)| (format!("{input}/crates"), reference.clone()))
-            .collect();
-        self.flake.overrides.extend(crates);
-        self
+    /// Adds a program of ours to those that cargo built, in a folder of their own, as the stand-in's packages.
+    ///
+    /// # Errors
+    /// If they cannot be copied.
+    pub fn with_program(
+        mut self,
+        name: &str,
+        program: &std::path::Path,
+        folder: &std::path::Path,
+    ) -> Result<Self> {
+        let bin = folder.join("bin");
+        let mut copies = vec![(program.to_owned(), bin.join(name))];
+        if let Some(own) = &self.own_programs {
+            let there = std::fs::read_dir(own.join("bin")).context("cannot read our programs")?;
+            for entry in there {
+                let entry = entry.context("cannot read our programs")?;
+                copies.push((entry.path(), bin.join(entry.file_name())));
+            }
+        }
+        let place = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&bin)?;
+            copies
+                .iter()
+                .try_for_each(|(from, to)| std::fs::copy(from, to).map(drop))
+        };
+        place().map_err(|error| {
+            Failure::failed(format!("cannot copy {name} to {}: {error}", bin.display()))
+        })?;
+        override_crates(&mut self.flake, folder);
+        Ok(self)
     }
+}
+
+/// Programs that cargo built (`bin/` in this folder) become the stand-in's packages.
+fn override_crates(flake: &mut Flake, folder: &std::path::Path) {
+    let reference = crate::fleet::flake::folder_reference(folder);
+    flake
+        .overrides
+        .retain(|(input, _)| !input.ends_with("/crates"));
+    let crates: Vec<_> = flake
+        .overrides
+        .iter()
+        .map(|(input, _)| (format!("{input}/crates"), reference.clone()))
+        .collect();
+    flake.overrides.extend(crates);
 }
 
 async fn read(
@@ -231,9 +267,17 @@ async fn read(
 
     let mut context = vec![decision.stage.to_string(), nix.identity()];
     context.push(apply::FUNCTION.to_owned());
+    let mut own_folder = None;
     if decision.stage == Stage::Rehearsal {
         flake.overrides = stand_in.overrides(&inputs);
         context.push(stand_in.hash);
+        if let Some(root) = location.root() {
+            if let Some(own) = own_programs::of_folder(root, &cache).await? {
+                override_crates(&mut flake, &own.folder);
+                context.push(own.hash);
+                own_folder = Some(own.folder);
+            }
+        }
     }
     if !locked {
         // The same files may mean other inputs the next time: nothing that is found now is to be found again.
@@ -252,6 +296,7 @@ async fn read(
         flake,
         cache,
         location,
+        own_programs: own_folder,
         show_trace: false,
     })
 }

@@ -21,6 +21,9 @@ use crate::evaluate::Fleet;
 use crate::fleet::inventory::Inventory;
 use crate::report::{self, live::Live};
 
+/// Bytes of images, snapshots and packages that stay; `vm gc` takes the same unless told otherwise.
+const BOUND: u64 = 20 << 30;
+
 pub(super) async fn play(
     global: &Global,
     fleet: &Fleet,
@@ -56,8 +59,16 @@ pub(super) async fn play(
     let width = jobs.iter().map(|job| job.play.name.len()).max();
     let live = Live::new(options.live, "plays", jobs.len(), width.unwrap_or(0));
     let base = logs::base(root, &fleet.cache);
+    let cache_of = harness.clone();
     let player = player(harness, shared, base, options);
     let played = pool::play_all(jobs, budget, player, live, channel).await?;
+    let collected = tokio::task::spawn_blocking(move || cache_of.collect_garbage(BOUND));
+    if let Err(error) = collected.await.context("the collection's thread ended")? {
+        // The plays are played; a disk that fills is told by the next ones.
+        report::say(&format!(
+            "warning: cannot bound the cache of machines: {error}"
+        ));
+    }
     Ok(Plays {
         accelerator: Some(accelerator_word(speed.accelerator)),
         jobs: budget.jobs,

@@ -1,4 +1,4 @@
-//! pytest, for the tests of the scenarios' interpreter in stage nixos: wheels from PyPI, for the machine's own Python.
+//! pytest and mypy, for the tests of the scenarios' interpreter in stage nixos: wheels from PyPI, for the machine's own Python.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,18 @@ use crate::cli::Global;
 use crate::failure::Failure;
 use crate::report;
 
-const TOOL: &str = "pytest-8.3.5";
+const TOOL: &str = "pytest-8.3.5-mypy-1.18.2";
 
 /// With what it needs on a Python of 3.11 or newer.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("pytest", "8.3.5"),
     ("iniconfig", "2.1.0"),
     ("packaging", "25.0"),
     ("pluggy", "1.6.0"),
+    ("mypy", "1.18.2"),
+    ("mypy_extensions", "1.1.0"),
+    ("pathspec", "0.12.1"),
+    ("typing_extensions", "4.15.0"),
 ];
 
 /// The folder to set PYTHONPATH to.
@@ -47,7 +51,7 @@ pub async fn pytest(global: &Global) -> Result<PathBuf> {
             .into());
     }
     if let Some(install) = Install::begin(&cache, TOOL).await? {
-        report::say("setup: the scenarios' interpreter is tested with pytest: fetching it from PyPI (500 KB)");
+        report::say("setup: the scenarios' interpreter is tested with pytest and mypy: fetching them from PyPI (15 MB)");
         let root = install.fresh("root")?;
         programs::pip_install(global, &PACKAGES, &root, install.place()).await?;
         install.finish(&root)?;

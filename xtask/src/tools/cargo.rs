@@ -14,6 +14,11 @@ pub fn install(name: &str, version: &str, root: &Path, target: &Path) -> Command
         .env("CARGO_TARGET_DIR", target)
 }
 
+/// Compiles a crate of the workspace that it is run in.
+pub fn build(package: &str) -> Command {
+    Command::new("cargo").args(["build", "--quiet", "--locked", "--package", package])
+}
+
 /// A judge of source files.
 #[derive(Debug, Clone, Copy)]
 pub struct Lint {

@@ -45,6 +45,22 @@ pub struct Machine {
     pub pid: Option<i32>,
 }
 
+/// What `vm list --json` prints.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    version: u32,
+    machines: Vec<Machine>,
+}
+
+impl Document {
+    pub fn of(machines: Vec<Machine>) -> Self {
+        Self {
+            version: 1,
+            machines,
+        }
+    }
+}
+
 /// # Errors
 /// If the cache cannot be read.
 pub fn list(cache: &CacheDir) -> Result<Vec<Machine>> {

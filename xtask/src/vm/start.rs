@@ -46,7 +46,7 @@ pub struct Wanted {
 
 /// What became of it.
 pub enum Started {
-    Up(Up),
+    Up(Box<Up>),
     /// NixOS's own machine, to be run in the foreground.
     Runner(Runner),
 }
@@ -99,11 +99,11 @@ pub async fn start(global: &Global, wanted: &Wanted) -> Result<Started> {
         cache: cache.machines(),
     };
     let (state, trouble) = hand_over(global, &place, request).await?;
-    Ok(Started::Up(Up {
+    Ok(Started::Up(Box::new(Up {
         state,
         trouble,
         note,
-    }))
+    })))
 }
 
 /// A machine that runs; one that a failed play left is brought back first.

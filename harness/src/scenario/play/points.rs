@@ -73,7 +73,7 @@ fn on_controller(stage: &Stage, sight: &Sight) -> Result<bool> {
         Sight::NoFile(glob) => file(glob).map(|there| !there),
         Sight::Http { url, status, text } => {
             let output = stage.desk.ask(HTTP, url, within)?;
-            Ok(answers(&output, *status, text.as_deref()))
+            answers(&output, *status, text.as_deref())
         }
         Sight::Process(pattern) => Ok(!stage.desk.processes(pattern)?.is_empty()),
         Sight::Unit(_)
@@ -102,7 +102,7 @@ fn on_machine(look: &Look, sight: &Sight) -> Result<bool> {
         Sight::NoFile(glob) => Ok(!run(&["/bin/sh", "-c", GLOB, "file", glob])?.success()),
         Sight::Http { url, status, text } => {
             let output = run(&["/bin/sh", "-c", HTTP, "http", url])?;
-            Ok(answers(&output, *status, text.as_deref()))
+            answers(&output, *status, text.as_deref())
         }
         Sight::Process(pattern) => Ok(run(&["pgrep", "-f", "--", pattern])?.success()),
         Sight::Unit(unit) => Ok(run(&["systemctl", "is-active", "--quiet", unit])?.success()),
@@ -154,10 +154,17 @@ fn listens(table: &str, port: u16) -> bool {
     })
 }
 
-fn answers(output: &Output, status: u16, text: Option<&str>) -> bool {
+fn answers(output: &Output, status: u16, text: Option<&str>) -> Result<bool> {
+    if output.code == 127 {
+        return Err(Error::new(
+            ErrorKind::State,
+            "whoever is to ask for a page needs curl",
+        ));
+    }
     let said = output.text();
     let (body, code) = said.rsplit_once('\n').unwrap_or(("", &said));
-    output.success() && code == status.to_string() && text.is_none_or(|text| body.contains(text))
+    let has_text = text.is_none_or(|text| body.contains(text));
+    Ok(output.success() && code == status.to_string() && has_text)
 }
 
 /// A point in the words of its file.
@@ -208,10 +215,12 @@ mod tests {
             stderr: String::new(),
             wall: Duration::ZERO,
         };
-        assert!(answers(&said("hello\n\n200", 0), 200, Some("hello")));
-        assert!(!answers(&said("hello\n200", 0), 200, Some("other")));
-        assert!(!answers(&said("hello\n404", 0), 200, None));
-        assert!(answers(&said("\n404", 0), 404, None));
-        assert!(!answers(&said("\n000", 7), 0, None));
+        let is = |text: &str, code, status, body| answers(&said(text, code), status, body).unwrap();
+        assert!(is("hello\n\n200", 0, 200, Some("hello")));
+        assert!(!is("hello\n200", 0, 200, Some("other")));
+        assert!(!is("hello\n404", 0, 200, None));
+        assert!(is("\n404", 0, 404, None));
+        assert!(!is("\n000", 7, 0, None));
+        assert!(answers(&said("", 127), 200, None).is_err());
     }
 }

@@ -63,6 +63,7 @@ impl<'a> Stage<'a> {
             lan: &lan,
             key: &desk.nix_public_key,
             cold: options.cold,
+            observer,
         };
         let mut machines = BTreeMap::new();
         std::thread::scope(|scope| {
@@ -167,6 +168,7 @@ struct Setting<'a> {
     lan: &'a Lan,
     key: &'a str,
     cold: bool,
+    observer: &'a dyn Observer,
 }
 
 impl Setting<'_> {
@@ -215,8 +217,14 @@ impl Setting<'_> {
             toplevel: &closure.toplevel,
             in_store: &in_store,
         };
+        let install = |machine: &Machine| {
+            let words = format!("{first} is installed, which is kept for the next time");
+            self.observer.setup(name, &words);
+            installation.install(machine)
+        };
         if self.cold {
             let machine = self.run.start(&self.ground.image, spec, Origin::Cold)?;
+            self.observer.setup(name, &format!("{first} is installed"));
             installation.install(&machine)?;
             return Ok(machine);
         }
@@ -225,7 +233,7 @@ impl Setting<'_> {
             spec,
             Origin::Snapshot {
                 key: &installation.key(),
-                prepare: &|machine| installation.install(machine),
+                prepare: &install,
             },
         )?;
         wait_settled(&machine, BRIEF)?;

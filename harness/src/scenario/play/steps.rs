@@ -48,10 +48,10 @@ pub(super) fn play_step(
         }
         Some(Trouble::Broken(error)) => format!("could not be played: {error}"),
     };
-    stage
-        .run
-        .transcript()
-        .note("play", format!("`{}` {said}", step.name));
+    stage.run.transcript().note(
+        "play",
+        format!("`{}` {}", step.name, said.replace('\n', " / ")),
+    );
     (outcome, trouble)
 }
 

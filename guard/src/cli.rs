@@ -1,0 +1,45 @@
+//! What is typed. No I/O.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config;
+
+/// Takes what a signed release names for this host, and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "slipway-guard", version, max_term_width = 120)]
+pub struct Cli {
+    /// The guard's configuration.
+    #[arg(long, global = true, default_value = config::FILE, value_name = "FILE")]
+    pub config: PathBuf,
+    #[command(subcommand)]
+    pub door: Door,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Door {
+    /// Answers one ssh connection of a deploy key: its forced command.
+    Ssh {
+        /// Whose key it is, for the history.
+        #[arg(long = "as", value_name = "NAME")]
+        name: String,
+    },
+    /// Serves the guard's socket, as root.
+    Serve,
+    /// Repairs what a power cut left, early in every boot.
+    Boot,
+    /// Asks the service, as root on the host itself: status, history, hold, rollback, …
+    Local {
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
+    /// Lists what a refusal's code means.
+    Codes,
+    /// Runs one activation; the service starts it.
+    #[command(hide = true)]
+    Activate {
+        #[arg(long)]
+        order: PathBuf,
+    },
+}

@@ -1,0 +1,148 @@
+//! The other end of the guard's socket: asks, prints what is answered, and goes on when the service starts again.
+
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+
+use crate::answer::Status;
+use crate::refusal::EXIT_CODE;
+use crate::wire::{write, Answer, Answers, Follow, Request};
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// An activation may restart the service.
+const RECONNECT_WITHIN: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(200);
+const STATUS_WITHIN: Duration = Duration::from_secs(15);
+
+/// Asks for `status`, as whoever runs this.
+///
+/// # Errors
+/// If the service does not answer.
+pub fn status(socket: &Path) -> Result<Status> {
+    let stream = UnixStream::connect(socket).context("the guard's socket is not open")?;
+    stream.set_read_timeout(Some(STATUS_WITHIN))?;
+    stream.set_write_timeout(Some(STATUS_WITHIN))?;
+    let request = Request {
+        name: None,
+        words: vec!["status".to_owned()],
+        document: None,
+        follow: None,
+    };
+    write(&stream, &request)?;
+    let mut answers = Answers::new(stream);
+    while let Some(answer) = answers.read()? {
+        match answer {
+            Answer::Document(text) => {
+                return serde_json::from_str(&text).context("cannot read the status")
+            }
+            Answer::Refused(refusal) => return Err(refusal.into()),
+            _ => (),
+        }
+    }
+    bail!("the guard hung up")
+}
+
+/// Asks, prints, and says what to exit with.
+///
+/// # Errors
+/// If the service cannot be reached, or nobody reads what is printed.
+pub fn talk(socket: &Path, request: &Request) -> Result<i32> {
+    let mut request = request.clone();
+    let mut within = CONNECT_WITHIN;
+    loop {
+        let stream = connect(socket, within)?;
+        write(&stream, &request)?;
+        match listen(stream, &mut request)? {
+            Some(code) => return Ok(code),
+            None if request.follow.is_none() => bail!("the guard hung up"),
+            // Only an activation's output can be taken up again; what began is not begun twice.
+            None => within = RECONNECT_WITHIN,
+        }
+    }
+}
+
+fn connect(socket: &Path, within: Duration) -> Result<UnixStream> {
+    let begun = Instant::now();
+    loop {
+        match UnixStream::connect(socket) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if begun.elapsed() > within => {
+                return Err(error).context("the guard's service cannot be reached")
+            }
+            Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// The exit code; none if the service is gone.
+fn listen(stream: UnixStream, request: &mut Request) -> Result<Option<i32>> {
+    let watched = stream.try_clone().context("cannot share the socket")?;
+    let mut answers = Answers::new(stream);
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    loop {
+        if !answers.has_more() && !readable(&watched)? {
+            bail!("nobody reads what is answered");
+        }
+        let answer = match answers.read() {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Ok(None),
+            Err(_) if request.follow.is_some() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match answer {
+            Answer::Began(id) => request.follow = Some(Follow { id, offset: 0 }),
+            Answer::Log { text, offset } => {
+                if let Some(follow) = &mut request.follow {
+                    follow.offset = offset;
+                }
+                err.write_all(text.as_bytes())?;
+            }
+            Answer::Note(text) => writeln!(err, "{text}")?,
+            Answer::Document(text) => {
+                writeln!(out, "{text}")?;
+                out.flush()?;
+            }
+            Answer::Refused(refusal) => {
+                writeln!(err, "{refusal}")?;
+                return Ok(Some(EXIT_CODE));
+            }
+            Answer::Exit(code) => return Ok(Some(code)),
+        }
+    }
+}
+
+/// Waits until there is something to read; `false`: whoever is to see it has gone.
+fn readable(stream: &UnixStream) -> Result<bool> {
+    let out = std::io::stdout();
+    let mut fds = [
+        PollFd::new(stream.as_fd(), PollFlags::POLLIN),
+        // Only its end is of interest.
+        PollFd::new(out.as_fd(), PollFlags::empty()),
+    ];
+    loop {
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => (),
+            result => {
+                result.context("cannot wait for the guard")?;
+                break;
+            }
+        }
+    }
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    let left = fds[1].revents().is_some_and(|seen| seen.intersects(gone));
+    let more = fds[0].revents().is_some_and(|seen| !seen.is_empty());
+    Ok(more || !left)
+}
+
+/// Whether the other end of a connection has been closed.
+pub fn is_gone(stream: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(stream, PollFlags::POLLIN)];
+    let ended = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    poll(&mut fds, PollTimeout::ZERO).is_err()
+        || fds[0].revents().is_some_and(|seen| seen.intersects(ended))
+}

@@ -1,0 +1,133 @@
+//! What is written down before an activation begins: all that is needed to take it back.
+
+use anyhow::{Context, Result};
+
+use super::Runner;
+use crate::admission::{Admission, Facts, Wish};
+use crate::answer::{Activation, Purpose};
+use crate::config::Loader;
+use crate::machine::Step;
+use crate::state::{Current, State};
+use crate::system::System;
+use crate::time::Time;
+
+pub(super) struct Prepared {
+    pub current: Current,
+    /// None: something is taken back.
+    pub admission: Option<Admission>,
+    pub course_purpose: Purpose,
+    pub boot_touched: bool,
+}
+
+impl Runner<'_> {
+    pub(super) fn system(&self) -> System<'_> {
+        System {
+            config: self.config,
+        }
+    }
+
+    pub(super) fn facts(&self) -> Result<Facts> {
+        let system = self.system();
+        let generation = match self.order.wish {
+            Wish::Rollback { to: Some(number) } => system.toplevel_of_generation(number),
+            _ => None,
+        };
+        let boot_default = match self.order.wish {
+            Wish::LeaseEnd => system.boot_default()?,
+            _ => None,
+        };
+        Ok(Facts {
+            host: self.config.host.clone(),
+            now: Time::now(),
+            running: system.running(),
+            boot_default,
+            generation,
+        })
+    }
+
+    pub(super) fn prepare(&mut self, state: &State, admission: Admission) -> Result<Prepared> {
+        let system = self.system();
+        let boot_touching = !matches!(
+            admission.purpose,
+            Purpose::DryActivate | Purpose::Test | Purpose::LeaseEnd
+        );
+        let boot_default = if boot_touching {
+            system.boot_default()?
+        } else {
+            None
+        };
+        let activation = Activation {
+            id: self.order.id.clone(),
+            purpose: admission.purpose,
+            by: self.order.asker.name.clone(),
+            began: Time::now(),
+            toplevel: admission.toplevel.clone(),
+            previous: system.running(),
+            release: admission.release.clone(),
+            ended: None,
+        };
+        debug_assert!(state.current.is_none());
+        Ok(Prepared {
+            current: Current {
+                activation,
+                profile: admission.profile.clone(),
+                step: Step::Check,
+                on_trial: admission.purpose == Purpose::Boot
+                    && self.config.loader == Loader::SystemdBoot,
+                boot_default,
+                profile_before: system.generation(),
+                confirm_until: None,
+                lease_seconds: admission.lease_seconds,
+            },
+            course_purpose: admission.purpose,
+            admission: Some(admission),
+            boot_touched: false,
+        })
+    }
+
+    pub(super) fn prepare_end_of_trial(&mut self, state: &State) -> Result<Prepared> {
+        let trial = state.trial.as_ref().context("there is no trial")?;
+        let mut activation = trial.activation.clone();
+        activation.ended = None;
+        Ok(Prepared {
+            current: Current {
+                activation,
+                profile: None,
+                step: Step::RestoreProfile,
+                on_trial: trial.one_shot,
+                boot_default: trial.previous.clone(),
+                profile_before: trial.profile_before.clone(),
+                confirm_until: None,
+                lease_seconds: None,
+            },
+            admission: None,
+            course_purpose: Purpose::Recovery,
+            boot_touched: true,
+        })
+    }
+
+    /// None: there is nothing left of an activation.
+    pub(super) fn prepare_recovery(&mut self, state: &State) -> Option<Prepared> {
+        let mut current = state.current.clone()?;
+        // Whoever waits, waits for the activation's own outcome.
+        self.order.id.clone_from(&current.activation.id);
+        self.order.asker.name.clone_from(&current.activation.by);
+        current.confirm_until = None;
+        let boot_touched = matches!(
+            current.step,
+            Step::ProtectDefault
+                | Step::SetProfile
+                | Step::WriteBoot
+                | Step::ArmOnce
+                | Step::RestoreProfile
+                | Step::RestoreBoot
+                | Step::ClearVariables
+        );
+        Some(Prepared {
+            current,
+            admission: None,
+            course_purpose: Purpose::Recovery,
+            boot_touched,
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! A boot on trial that has come up: healthy, it becomes the default; else the old one boots again.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::{eprintln_line, Service};
+use crate::answer::{Ended, Entry, Event, Outcome};
+use crate::health;
+use crate::process::Program;
+use crate::runner::outcome_line;
+use crate::system::System;
+use crate::time::Time;
+
+/// How long a boot may take until systemd has started everything.
+const UP_WITHIN: Duration = Duration::from_secs(600);
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Service {
+    /// Returns at once where there is nothing to judge.
+    pub(super) fn judge_trial(&self) -> Result<()> {
+        let state = self.store.read()?;
+        let Some(trial) = state.trial.filter(|trial| trial.booted) else {
+            return Ok(());
+        };
+        let failures = self.trial_failures();
+        let system = System {
+            config: &self.config,
+        };
+        let mut activation = trial.activation;
+        let outcome = if failures.is_empty() {
+            if trial.one_shot {
+                // The loader's file names the new one; what outranked it goes.
+                system.boot_loader().clear()?;
+            }
+            Outcome::Confirmed
+        } else {
+            Outcome::TrialFailed {
+                text: failures.join("; "),
+            }
+        };
+        eprintln_line(&outcome_line(&outcome));
+        activation.ended = Some(Ended {
+            at: Time::now(),
+            outcome: outcome.clone(),
+        });
+        let healthy = outcome == Outcome::Confirmed;
+        let state = self.store.change(|state| {
+            if healthy {
+                state.trial = None;
+                let release = activation.release.clone();
+                state.confirm(&activation.toplevel, Time::now(), release);
+            }
+            state.last = Some(activation.clone());
+            state.clone()
+        })?;
+        crate::runner::refresh_roots(&system, &state)?;
+        self.history.append(&Entry {
+            at: Time::now(),
+            by: activation.by.clone(),
+            event: Event::Activation { activation },
+        })?;
+        // Without one-shot, a reboot would bring the same again.
+        if !healthy && trial.one_shot && self.config.unattended_reboot && state.hold.is_none() {
+            self.reboot_now()?;
+        }
+        Ok(())
+    }
+
+    fn trial_failures(&self) -> Vec<String> {
+        let begun = Instant::now();
+        while begun.elapsed() < UP_WITHIN && !self.is_up() {
+            std::thread::sleep(PAUSE);
+        }
+        let log = match std::fs::File::options().append(true).open("/dev/null") {
+            Ok(log) => log,
+            Err(error) => return vec![format!("there is no /dev/null: {error}")],
+        };
+        let mut failures = health::failed_checks(&self.config, &self.config.health_checks, &log);
+        let system = System {
+            config: &self.config,
+        };
+        match system.failed_units() {
+            Ok(units) => failures.extend(units.into_iter().map(|unit| format!("{unit} failed"))),
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+        failures
+    }
+
+    fn is_up(&self) -> bool {
+        let asked = Program::new(&self.config.programs.systemctl)
+            .args(["is-system-running"])
+            .capture();
+        asked.is_ok_and(|asked| matches!(asked.stdout.trim_ascii(), b"running" | b"degraded"))
+    }
+}

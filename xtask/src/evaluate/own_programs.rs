@@ -1,0 +1,121 @@
+//! Programs of this repository that a rehearsed host runs: the stand-in has no Rust, and takes what cargo built.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+
+use super::digest;
+use crate::cache_dir::CacheDir;
+use crate::tools::cargo;
+
+/// The crate that has its program here; a fleet without it runs none of ours.
+const CRATE: &str = "guard";
+const PROGRAM: &str = "slipway-guard";
+/// What the program is made of, beside the lock file.
+const SOURCES: [&str; 3] = ["guard/src", "guard/Cargo.toml", "Cargo.lock"];
+
+/// A folder with `bin/`, named by what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPrograms {
+    pub folder: PathBuf,
+    pub hash: String,
+}
+
+/// The programs of the fleet in this folder, compiled if they are not; none if it has none of ours.
+///
+/// # Errors
+/// If cargo cannot compile them, or the cache cannot be written.
+pub async fn of_folder(root: &Path, cache: &CacheDir) -> Result<Option<OwnPrograms>> {
+    if !root.join(CRATE).join("Cargo.toml").is_file() {
+        return Ok(None);
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root.join("target"), |target| root.join(target));
+    let program = target.join("debug").join(PROGRAM);
+    if is_stale(root, &program) {
+        cargo::build(CRATE)
+            .current_dir(root)
+            .success()
+            .await
+            .with_context(|| format!("cannot compile {PROGRAM}, which a rehearsed host runs"))?;
+    }
+    lay_out(&program, cache).map(Some)
+}
+
+/// Whether a source is newer than what was made of it, or nothing was.
+fn is_stale(root: &Path, program: &Path) -> bool {
+    let Ok(built) = std::fs::metadata(program).and_then(|meta| meta.modified()) else {
+        return true;
+    };
+    SOURCES
+        .iter()
+        .any(|source| newest(&root.join(source)).is_none_or(|newest| newest > built))
+}
+
+fn newest(path: &Path) -> Option<SystemTime> {
+    let meta = std::fs::metadata(path).ok()?;
+    let own = meta.modified().ok()?;
+    if !meta.is_dir() {
+        return Some(own);
+    }
+    let below = std::fs::read_dir(path).ok()?;
+    below
+        .map(|entry| newest(&entry.ok()?.path()))
+        .try_fold(own, |newest, one| one.map(|one| newest.max(one)))
+}
+
+fn lay_out(program: &Path, cache: &CacheDir) -> Result<OwnPrograms> {
+    let hash =
+        digest::file(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let folder = cache.crates(&hash);
+    let target = folder.join("bin").join(PROGRAM);
+    if !target.exists() {
+        let place = || -> std::io::Result<()> {
+            let bin = folder.join("bin");
+            std::fs::create_dir_all(&bin)?;
+            let new = tempfile::NamedTempFile::new_in(&bin)?;
+            std::fs::copy(program, new.path())?;
+            new.persist(&target)?;
+            Ok(())
+        };
+        place().with_context(|| format!("cannot write {}", target.display()))?;
+    }
+    Ok(OwnPrograms { folder, hash })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_older_than_its_sources_is_stale() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        std::fs::create_dir_all(root.join("guard/src/deep")).unwrap();
+        std::fs::write(root.join("guard/Cargo.toml"), "").unwrap();
+        std::fs::write(root.join("Cargo.lock"), "").unwrap();
+        let program = root.join("program");
+        assert!(is_stale(root, &program));
+        std::fs::write(&program, "").unwrap();
+        assert!(!is_stale(root, &program));
+        let later = SystemTime::now() + std::time::Duration::from_secs(9);
+        let source = std::fs::File::create(root.join("guard/src/deep/x.rs")).unwrap();
+        source.set_modified(later).unwrap();
+        assert!(is_stale(root, &program));
+    }
+
+    #[test]
+    fn programs_are_laid_out_by_their_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = CacheDir::at(&dir.path().join("cache"));
+        let program = dir.path().join("program");
+        std::fs::write(&program, "one").unwrap();
+        let one = lay_out(&program, &cache).unwrap();
+        std::fs::write(&program, "two").unwrap();
+        let two = lay_out(&program, &cache).unwrap();
+        assert_ne!(one, two);
+        let kept = std::fs::read_to_string(one.folder.join("bin").join(PROGRAM));
+        assert_eq!(kept.unwrap(), "one");
+    }
+}
