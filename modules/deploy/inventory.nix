@@ -26,6 +26,7 @@ in
       runnerLabel
       hostKeys
       ;
+    guard = cfg.guard.enable;
     notify = lib.mapAttrs (_: target: { inherit (target) kind url; }) cfg.notify;
     builder = config.homelab.builder.enable;
     healthChecks = lib.mapAttrs (_: check: {

@@ -414,3 +414,110 @@ fn listeners_are_told_and_a_deaf_one_changes_nothing() {
     );
     assert!(phone.ends_with("\r\n\r\nA: deployed\n"), "{phone}");
 }
+
+/// Answers as a guard's verbs do; what a guard really does is shown elsewhere.
+fn guard_script(lab: &Loopback, host: &str) -> String {
+    use guard::answer::{
+        Activation, Done, Ended, Entry, Event, History, HostState, Outcome, Purpose, ReleaseId,
+    };
+    let time = |text: &str| text.parse().unwrap();
+    let system = std::fs::read_link(lab.run_file(host, "current-system")).unwrap();
+    let path = system.to_str().unwrap().parse().unwrap();
+    let release = ReleaseId {
+        commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+        counter: 7,
+    };
+    let activation = Activation {
+        id: "1".to_owned(),
+        purpose: Purpose::Switch,
+        by: "ci".to_owned(),
+        began: time("2026-11-21T15:00:00Z"),
+        toplevel: path,
+        previous: None,
+        release: Some(release.clone()),
+        ended: Some(Ended {
+            at: time("2026-11-21T15:00:09Z"),
+            outcome: Outcome::Confirmed,
+        }),
+    };
+    let entry = |by: &str, event| Entry {
+        at: time("2026-11-21T15:00:09Z"),
+        by: by.to_owned(),
+        event,
+    };
+    let signer = "builder".to_owned();
+    let history = History {
+        host: host.to_owned(),
+        entries: vec![
+            entry(
+                "ci",
+                Event::Activation {
+                    activation: activation.clone(),
+                },
+            ),
+            entry("ci", Event::ReleaseAccepted { release, signer }),
+        ],
+    };
+    let done = Done {
+        host: host.to_owned(),
+        state: HostState::Idle,
+        activation: Some(Activation {
+            purpose: Purpose::Rollback,
+            release: None,
+            ..activation
+        }),
+    };
+    format!(
+        "case $SSH_ORIGINAL_COMMAND in\n\
+         'history --limit 20') echo '{}';;\n\
+         rollback) echo 'talk of an activation' >&2; echo '{}';;\n\
+         'rollback --to 3') echo 'refused never-confirmed: generation 3' >&2; exit 77;;\n\
+         for*) eval \"$SSH_ORIGINAL_COMMAND\";;\n\
+         *) exit 127;;\nesac",
+        serde_json::to_string(&history).unwrap(),
+        serde_json::to_string(&done).unwrap(),
+    )
+}
+
+#[test]
+fn guards_tell_their_history_and_go_back() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    lab.force("A", &guard_script(&lab, "A"));
+    lab.stop("A");
+    lab.start("A");
+    let output = lab.xtask(&["history"]);
+    assert_eq!(output.status.code(), Some(1), "B has none");
+    with_filters(&lab.filters(), || {
+        insta::assert_snapshot!("history", transcript(&output))
+    });
+    let all = document(&lab.xtask(&["history", "--json"]));
+    assert_eq!(schema::complaints("history", &all), [""; 0]);
+    assert_eq!(lab.xtask(&["history", "A"]).status.code(), Some(0));
+
+    let back = lab.xtask(&["rollback", "A", "--yes"]);
+    assert_eq!(back.status.code(), Some(0), "{}", transcript(&back));
+    assert!(
+        transcript(&back).contains("A: rollback to nixos-system-A: confirmed"),
+        "{}",
+        transcript(&back)
+    );
+    let refused = transcript(&lab.xtask(&["rollback", "A", "--to", "3", "--yes"]));
+    assert!(
+        refused.starts_with("exit 1")
+            && refused.contains("host A does not go back: refused never-confirmed: generation 3"),
+        "{refused}"
+    );
+    let no_guard = transcript(&lab.xtask(&["rollback", "B", "--yes"]));
+    assert!(
+        no_guard.starts_with("exit 1") && no_guard.contains("it has no guard"),
+        "{no_guard}"
+    );
+    let unasked = lab
+        .command(&["rollback", "A"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(unasked.status.code(), Some(2));
+}

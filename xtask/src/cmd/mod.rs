@@ -8,9 +8,11 @@ mod deploy;
 mod diff;
 mod doctor;
 mod fmt;
+mod history;
 mod hosts;
 mod nodes;
 mod release;
+mod rollback;
 mod setup;
 mod status;
 mod test;
@@ -34,6 +36,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Release(args) => release::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
         Command::Status(args) => status::run(global, args).await,
+        Command::History(args) => history::run(global, args).await,
+        Command::Rollback(args) => rollback::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,

@@ -15,6 +15,7 @@ mod request;
 mod run;
 pub mod status;
 pub mod units;
+pub mod verbs;
 mod work;
 
 use std::collections::BTreeMap;

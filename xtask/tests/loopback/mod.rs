@@ -312,6 +312,18 @@ impl Loopback {
         }
     }
 
+    /// From its next start on, every command of the host is this script's, which reads `SSH_ORIGINAL_COMMAND`.
+    pub fn force(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let root = self.root(name);
+        let file = root.join("forced");
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+        let config = root.join("sshd_config");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{text}ForceCommand {}\n", file.display())).unwrap();
+    }
+
     /// Nobody can log in any more; sessions go on.
     pub fn stop(&mut self, name: &str) {
         if let Some(mut sshd) = self.host(name).sshd.take() {
