@@ -183,7 +183,6 @@ fn words(event: &Event) -> String {
                 .map_or("something unknown", |path| path.name());
             format!("booted {what} ({note})")
         }
-        Event::Refused { command, refusal } => format!("{refusal} ({command})"),
     }
 }
 
