@@ -10,7 +10,7 @@ let
   waitDuring = phase: ''
     if [ "$(cat /run/fault-phase 2>/dev/null)" = ${phase} ]; then
       n=0
-      while [ ! -e /run/fault-fell ] && [ $n -lt 300 ]; do
+      while [ ! -e /run/fault-fell ] && [ $n -lt 500 ]; do
         sleep 0.2
         n=$((n + 1))
       done

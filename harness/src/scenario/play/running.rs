@@ -16,8 +16,9 @@ use crate::machine::{Exec, Machine, Running};
 use crate::patience::Patience;
 use crate::scenario::{During, Expect, Place, Point, Run, RunBy, Sight, Verb};
 
-/// Host seconds that may lie between the last look at `before` and the fault: what happens in between is not seen.
-const UNSEEN: f64 = 0.5;
+/// Host seconds that may lie between the last look at `before` and the fault: what happens in between is not seen. On a
+/// busy host one question takes most of it.
+const UNSEEN: f64 = 2.0;
 
 /// Runs the script $3 with its output in files: the agent itself tells of output only at the end.
 const INTO_FILES: &str = r#"exec >"$1" 2>"$2"; exec /bin/sh -c "$3""#;
