@@ -20,7 +20,14 @@ in
     inherit (config.homelab.host) name description;
     inherit (config.nixpkgs.hostPlatform) system;
     deployable = cfg.enable;
-    inherit (cfg) targetHost wave runnerLabel;
+    inherit (cfg)
+      targetHost
+      wave
+      runnerLabel
+      hostKeys
+      ;
+    guard = cfg.guard.enable;
+    notify = lib.mapAttrs (_: target: { inherit (target) kind url; }) cfg.notify;
     builder = config.homelab.builder.enable;
     healthChecks = lib.mapAttrs (_: check: {
       inherit (check)

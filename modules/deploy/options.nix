@@ -60,6 +60,40 @@ in
       ];
       description = "Arguments for ssh, one list element each.";
     };
+    hostKeys = mkOption {
+      type = types.listOf (types.strMatching "[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?");
+      default = [ ];
+      example = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKe0lvzRW5KcRXlNBCTCmZnDlVsyr/HYhzHcUJFpuqvP" ];
+      description = ''
+        Public keys of the host's sshd, as in `/etc/ssh/ssh_host_ed25519_key.pub`. Deployments accept these and no others.
+        Without any, the keys in the `known_hosts` of whoever deploys count, and one that is not there is never accepted.
+      '';
+    };
+    notify = mkOption {
+      type = types.attrsOf (
+        types.submodule {
+          options = {
+            kind = mkOption {
+              type = types.enum [
+                "webhook"
+                "ntfy"
+              ];
+              default = "webhook";
+              example = "ntfy";
+              description = "What is sent: the report as JSON, or a title and lines of text as ntfy takes them.";
+            };
+            url = mkOption {
+              type = types.str;
+              example = "https://ntfy.example.org/fleet";
+              description = "Where it is posted to, by whoever deploys.";
+            };
+          };
+        }
+      );
+      default = { };
+      example = lib.literalExpression ''{ phone = { kind = "ntfy"; url = "https://ntfy.example.org/fleet"; }; }'';
+      description = "Who is told what became of this host in a deployment, by name. The URL is no place for a secret.";
+    };
     confirmTimeout = seconds {
       default = 30;
       description = "Seconds within which a new connection has to confirm the activation, else the host rolls back.";

@@ -78,6 +78,12 @@ pub enum Command {
     Release(Release),
     /// Deploy a ref's hosts in waves, and say what each of them really runs afterwards
     Deploy(Deploy),
+    /// Ask the hosts what they run, and say how far that is from `main`
+    Status(Status),
+    /// Show what the hosts' guards recorded: who deployed what, and how it ended
+    History(History),
+    /// Return a host to a closure that its guard recorded as good
+    Rollback(Rollback),
     /// Run `nix flake check`, formatting and lints
     Check(Check),
     /// Format the Nix files as nixfmt does
@@ -285,6 +291,42 @@ pub struct Deploy {
     /// The plan in Markdown
     #[arg(long, requires = "plan")]
     pub markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only these hosts
+    pub hosts: Vec<String>,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// Only these hosts
+    pub hosts: Vec<String>,
+    /// Entries of each host, the newest first
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+    /// One JSON document instead of lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    pub host: String,
+    /// The number of a generation of its system profile [default: the last that was confirmed before]
+    #[arg(long, value_name = "GENERATION", value_parser = clap::value_parser!(u32).range(1..))]
+    pub to: Option<u32>,
+    /// Do not ask before the host is touched
+    // CI systems set `true`, `1` or nothing at all.
+    #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

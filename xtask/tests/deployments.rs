@@ -326,3 +326,198 @@ fn nothing_is_touched_that_must_not_be() {
         "{text}"
     );
 }
+
+#[test]
+fn status_asks_all_hosts_and_tells_drift() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    lab.commit("second");
+    assert_eq!(
+        outcomes(&lab.xtask(&[&DEPLOY[..], &["A"]].concat())),
+        "A deployed"
+    );
+    lab.commit("third");
+    lab.stop("B");
+    let output = lab.xtask(&["status", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "one does not answer");
+    let status = document(&output);
+    assert_eq!(schema::complaints("status", &status), [""; 0]);
+    let a = &status["hosts"]["A"];
+    assert_eq!(
+        (&a["origin"]["behind"], &a["origin"]["ahead"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(a["live"]["running"], a["live"]["bootDefault"]);
+    assert_eq!(a["rebootDue"], serde_json::json!([]));
+    assert_eq!(status["hosts"]["B"]["unreachable"], "connection refused");
+    let output = lab.xtask(&["status", "A"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = transcript(&output);
+    assert!(
+        text.contains("main is 1 ahead") && text.contains("the same"),
+        "{text}"
+    );
+    assert_eq!(lab.xtask(&["status", "C"]).status.code(), Some(2));
+}
+
+/// The next request to a server on this machine, answered with 200.
+fn heard(server: &std::net::TcpListener) -> String {
+    use std::io::{Read, Write};
+    let (mut stream, _) = server.accept().unwrap();
+    let mut text = String::new();
+    let mut bytes = [0; 65536];
+    loop {
+        let count = stream.read(&mut bytes).unwrap();
+        text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.len());
+        if let (Some(length), Some(body)) = (length, body) {
+            if body >= length.trim().parse().unwrap() {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    .unwrap();
+                return text;
+            }
+        }
+    }
+}
+
+#[test]
+fn listeners_are_told_and_a_deaf_one_changes_nothing() {
+    let Some(mut lab) = Loopback::new(&[("A", 0)]) else {
+        return;
+    };
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    lab.notify(
+        "A",
+        &format!(
+            "{{ deaf = {{ kind = \"webhook\"; url = \"http://127.0.0.1:1/\"; }}; phone = {{ kind = \"ntfy\"; url = \"http://{address}/fleet\"; }}; hook = {{ kind = \"webhook\"; url = \"http://{address}/hook\"; }}; }}"
+        ),
+    );
+    lab.commit("second");
+    let listening = std::thread::spawn(move || [heard(&server), heard(&server)]);
+    let output = lab.xtask(&DEPLOY);
+    assert_eq!(outcomes(&output), "A deployed", "{}", transcript(&output));
+    assert!(transcript(&output).contains("warning: cannot tell http://127.0.0.1:1/"));
+    let [hook, phone] = listening.join().unwrap();
+    assert!(hook.starts_with("POST /hook "), "{hook}");
+    let (_, body) = hook.split_once("\r\n\r\n").unwrap();
+    let told: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(schema::complaints("deployment", &told), [""; 0]);
+    assert!(
+        phone.starts_with("POST /fleet ") && phone.contains("Title: deployed main\r\n"),
+        "{phone}"
+    );
+    assert!(phone.ends_with("\r\n\r\nA: deployed\n"), "{phone}");
+}
+
+/// Answers as a guard's verbs do; what a guard really does is shown elsewhere.
+fn guard_script(lab: &Loopback, host: &str) -> String {
+    use guard::answer::{
+        Activation, Done, Ended, Entry, Event, History, HostState, Outcome, Purpose, ReleaseId,
+    };
+    let time = |text: &str| text.parse().unwrap();
+    let system = std::fs::read_link(lab.run_file(host, "current-system")).unwrap();
+    let path = system.to_str().unwrap().parse().unwrap();
+    let release = ReleaseId {
+        commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+        counter: 7,
+    };
+    let activation = Activation {
+        id: "1".to_owned(),
+        purpose: Purpose::Switch,
+        by: "ci".to_owned(),
+        began: time("2026-11-21T15:00:00Z"),
+        toplevel: path,
+        previous: None,
+        release: Some(release.clone()),
+        ended: Some(Ended {
+            at: time("2026-11-21T15:00:09Z"),
+            outcome: Outcome::Confirmed,
+        }),
+    };
+    let entry = |by: &str, event| Entry {
+        at: time("2026-11-21T15:00:09Z"),
+        by: by.to_owned(),
+        event,
+    };
+    let signer = "builder".to_owned();
+    let history = History {
+        host: host.to_owned(),
+        entries: vec![
+            entry(
+                "ci",
+                Event::Activation {
+                    activation: activation.clone(),
+                },
+            ),
+            entry("ci", Event::ReleaseAccepted { release, signer }),
+        ],
+    };
+    let done = Done {
+        host: host.to_owned(),
+        state: HostState::Idle,
+        activation: Some(Activation {
+            purpose: Purpose::Rollback,
+            release: None,
+            ..activation
+        }),
+    };
+    format!(
+        "case $SSH_ORIGINAL_COMMAND in\n\
+         'history --limit 20') echo '{}';;\n\
+         rollback) echo 'talk of an activation' >&2; echo '{}';;\n\
+         'rollback --to 3') echo 'refused never-confirmed: generation 3' >&2; exit 77;;\n\
+         for*) eval \"$SSH_ORIGINAL_COMMAND\";;\n\
+         *) exit 127;;\nesac",
+        serde_json::to_string(&history).unwrap(),
+        serde_json::to_string(&done).unwrap(),
+    )
+}
+
+#[test]
+fn guards_tell_their_history_and_go_back() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    lab.force("A", &guard_script(&lab, "A"));
+    lab.stop("A");
+    lab.start("A");
+    let output = lab.xtask(&["history"]);
+    assert_eq!(output.status.code(), Some(1), "B has none");
+    with_filters(&lab.filters(), || {
+        insta::assert_snapshot!("history", transcript(&output))
+    });
+    let all = document(&lab.xtask(&["history", "--json"]));
+    assert_eq!(schema::complaints("history", &all), [""; 0]);
+    assert_eq!(lab.xtask(&["history", "A"]).status.code(), Some(0));
+
+    let back = lab.xtask(&["rollback", "A", "--yes"]);
+    assert_eq!(back.status.code(), Some(0), "{}", transcript(&back));
+    assert!(
+        transcript(&back).contains("A: rollback to nixos-system-A: confirmed"),
+        "{}",
+        transcript(&back)
+    );
+    let refused = transcript(&lab.xtask(&["rollback", "A", "--to", "3", "--yes"]));
+    assert!(
+        refused.starts_with("exit 1")
+            && refused.contains("host A does not go back: refused never-confirmed: generation 3"),
+        "{refused}"
+    );
+    let no_guard = transcript(&lab.xtask(&["rollback", "B", "--yes"]));
+    assert!(
+        no_guard.starts_with("exit 1") && no_guard.contains("it has no guard"),
+        "{no_guard}"
+    );
+    let unasked = lab
+        .command(&["rollback", "A"])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(unasked.status.code(), Some(2));
+}

@@ -60,6 +60,11 @@ const SET: &str = r#"{
       confirmTimeout = 31;
       activationTimeout = 241;
       runnerLabel = "big";
+      hostKeys = [ "ssh-ed25519 HOST root@host" ];
+      notify.phone = {
+        kind = "ntfy";
+        url = "https://ntfy.example.org/fleet";
+      };
       healthChecks.own = {
         command = "true";
         user = "nobody";

@@ -10,7 +10,7 @@ mod keep;
 pub mod memory;
 pub mod outcome;
 mod progress;
-mod provenance;
+pub mod provenance;
 pub mod render;
 mod request;
 mod reuse;

@@ -47,6 +47,12 @@ impl Origin {
     }
 }
 
+/// What is recorded of a closure in the folder `dir`.
+pub fn of(dir: &Path, toplevel: &StorePath) -> Option<Origin> {
+    let base = toplevel.as_path().file_name()?;
+    read(&dir.join(format!("{}.json", base.to_string_lossy())))
+}
+
 fn read(file: &Path) -> Option<Origin> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }

@@ -8,10 +8,13 @@ mod deploy;
 mod diff;
 mod doctor;
 mod fmt;
+mod history;
 mod hosts;
 mod nodes;
 mod release;
+mod rollback;
 mod setup;
+mod status;
 mod test;
 mod vm;
 mod vm_test;
@@ -32,6 +35,9 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Diff(args) => diff::run(global, args).await,
         Command::Release(args) => release::run(global, args).await,
         Command::Deploy(args) => deploy::run(global, args).await,
+        Command::Status(args) => status::run(global, args).await,
+        Command::History(args) => history::run(global, args).await,
+        Command::Rollback(args) => rollback::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,

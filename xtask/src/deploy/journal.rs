@@ -11,6 +11,7 @@ use guard::time::Time;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
+use super::notify::Listeners;
 use super::outcome::HostReport;
 use super::plan::Plan;
 use crate::evaluate::apply::Profile;
@@ -65,6 +66,7 @@ pub struct Work {
     pub jobs: BTreeMap<HostName, Job>,
     pub release: Option<SignedRelease>,
     pub rollback: Rollback,
+    pub listeners: Listeners,
 }
 
 /// One host's share.

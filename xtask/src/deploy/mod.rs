@@ -7,12 +7,15 @@ mod host;
 mod inhibitors;
 pub mod journal;
 pub mod live;
+mod notify;
 pub mod outcome;
 pub mod plan;
 pub mod render;
 mod request;
 mod run;
+pub mod status;
 pub mod units;
+pub mod verbs;
 mod work;
 
 use std::collections::BTreeMap;

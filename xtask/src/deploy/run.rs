@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::host::{Host, Tools};
 use super::journal::{Entry, Journal, Rollback, Work};
+use super::notify;
 use super::outcome::{HostReport, Outcome, Report};
 use super::plan::{Action, HostPlan};
 use crate::fleet::host::HostName;
@@ -69,7 +70,7 @@ pub async fn run(
     journal.end(good)?;
     // The hosts keep what they have; a closure that nobody needs any more may go.
     let _ = std::fs::remove_dir_all(journal.roots());
-    Ok(Report {
+    let report = Report {
         version: 1,
         stage: plan.stage,
         reference: plan.reference.clone(),
@@ -77,7 +78,12 @@ pub async fn run(
         seconds: started.elapsed().as_secs_f64(),
         good,
         hosts,
-    })
+    };
+    // Nobody wants to hear that nothing happened.
+    if !work.jobs.is_empty() {
+        notify::tell(&report, &work.listeners).await;
+    }
+    Ok(report)
 }
 
 /// Links to the closures: collecting garbage in the middle of a deployment takes none of them.

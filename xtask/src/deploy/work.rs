@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::journal::{Entry, Job, Journal, Rollback, Work};
+use super::notify::Listeners;
 use super::outcome::{HostReport, Outcome, Report};
 use super::{ask, run, Prepared, Released};
 use crate::evaluate::source::Source;
@@ -39,6 +40,7 @@ pub async fn carry_out(
         jobs,
         release: released.map(|it| it.signed.clone()),
         rollback,
+        listeners: listeners(prepared),
     };
     journal.begin(&work)?;
     let nix = &prepared.fleet.nix;
@@ -65,6 +67,13 @@ pub async fn resume(here: &Fleet, deploy_rs: PathBuf) -> Result<Report> {
     let done = done(entries);
     touchable(&work)?;
     run::run(&here.nix, deploy_rs, &mut journal, &work, done).await
+}
+
+fn listeners(prepared: &Prepared) -> Listeners {
+    let hosts = prepared.survey.inventory.hosts.iter();
+    hosts
+        .map(|(name, host)| (name.clone(), host.notify.values().cloned().collect()))
+        .collect()
 }
 
 /// What need not be done again: a host that was only begun with is asked first, like any other.
@@ -120,6 +129,7 @@ async fn jobs(prepared: &Prepared, released: Option<&Released>) -> Result<BTreeM
         jobs,
         release: None,
         rollback: Rollback::None,
+        listeners: Listeners::new(),
     };
     touchable(&work)?;
     if let Some(released) = released {

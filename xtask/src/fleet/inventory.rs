@@ -41,6 +41,9 @@ pub struct Host {
     /// Public keys of its sshd, as in `/etc/ssh/ssh_host_ed25519_key.pub`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_keys: Vec<String>,
+    /// Who is told what became of it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notify: BTreeMap<String, Notify>,
     /// Whether a guard stands between the deploy user and root.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guard: bool,
@@ -62,6 +65,23 @@ pub struct HealthCheck {
     pub retries: u32,
     /// Seconds that one try may take.
     pub timeout: u32,
+}
+
+/// Where the outcome of a deployment is posted to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notify {
+    pub kind: NotifyKind,
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NotifyKind {
+    /// The report as JSON.
+    Webhook,
+    /// A title and lines of text.
+    Ntfy,
 }
 
 /// A deploy-rs node without the closures of its profiles.

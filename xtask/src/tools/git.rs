@@ -163,6 +163,24 @@ impl Git {
         Ok(output.text())
     }
 
+    /// How many commits `a` has that `b` has not, and the other way round; none if one of them is not here.
+    pub async fn distance(&self, a: &str, b: &str) -> Result<Option<(u32, u32)>> {
+        let range = format!("{a}...{b}");
+        let output = self
+            .command(["rev-list", "--left-right", "--count", "--end-of-options"])
+            .arg(range)
+            .arg("--")
+            .capture()
+            .await?;
+        let text = output.text();
+        Ok(output
+            .status
+            .success()
+            .then(|| text.split_once('\t'))
+            .flatten()
+            .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?))))
+    }
+
     /// Branches and tags.
     async fn names(&self) -> Result<Vec<String>> {
         let output = self

@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod cargo;
+pub mod curl;
 pub mod deploy_rs;
 pub mod git;
 pub mod nix;

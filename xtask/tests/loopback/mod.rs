@@ -32,6 +32,7 @@ struct Host {
     /// Whether the inventory knows its key.
     known: bool,
     checks: String,
+    notify: String,
 }
 
 impl Loopback {
@@ -97,6 +98,7 @@ impl Loopback {
             script: String::new(),
             known: true,
             checks: "{ }".to_owned(),
+            notify: "{ }".to_owned(),
         });
     }
 
@@ -125,6 +127,11 @@ impl Loopback {
         self.host(name).checks = checks.to_owned();
     }
 
+    /// Who is told of the host, in Nix.
+    pub fn notify(&mut self, name: &str, listeners: &str) {
+        self.host(name).notify = listeners.to_owned();
+    }
+
     /// Commits the fleet with this word in every system.
     pub fn commit(&mut self, word: &str) {
         let text = self.flake(word);
@@ -144,7 +151,7 @@ impl Loopback {
                 "[ ]".to_owned()
             };
             hosts.push_str(&format!(
-                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; script = ''
+                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; script = ''
 {script}
 ''; }};
 "#,
@@ -152,6 +159,7 @@ impl Loopback {
                 wave = host.wave,
                 port = host.port,
                 checks = host.checks,
+                notify = host.notify,
                 script = host.script,
             ));
         }
@@ -218,7 +226,7 @@ impl Loopback {
         config = {{
           homelab.inventory = {{
             inherit name;
-            inherit (host) wave hostKeys healthChecks;
+            inherit (host) wave hostKeys healthChecks notify;
             system = "x86_64-linux";
             deployable = true;
             targetHost = "127.0.0.1";
@@ -306,6 +314,18 @@ impl Loopback {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// From its next start on, every command of the host is this script's, which reads `SSH_ORIGINAL_COMMAND`.
+    pub fn force(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let root = self.root(name);
+        let file = root.join("forced");
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+        let config = root.join("sshd_config");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{text}ForceCommand {}\n", file.display())).unwrap();
     }
 
     /// Switches the host off.

@@ -1,0 +1,26 @@
+//! `cargo xtask history`.
+
+use anyhow::Result;
+
+use crate::cli::{Global, History};
+use crate::deploy::verbs;
+use crate::evaluate;
+use crate::failure::Exit;
+use crate::report;
+
+pub async fn run(global: &Global, args: History) -> Result<Exit> {
+    let fleet = evaluate::open(global).await?;
+    let survey = fleet.survey().await?;
+    let histories = verbs::history(&fleet, &survey, &args.hosts, args.limit).await?;
+    let text = if args.json {
+        report::json(&histories)?
+    } else {
+        verbs::text(&histories)
+    };
+    report::data(&text)?;
+    Ok(if histories.complete() {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    })
+}
