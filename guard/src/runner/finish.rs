@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::{lease_end, Runner};
+use crate::admission::Wish;
 use crate::answer::{Activation, Cause, Ended, Entry, Event, Outcome, Purpose};
 use crate::machine::End;
 use crate::roots;
@@ -48,9 +49,13 @@ impl Runner<'_> {
             },
             End::BootPending => Outcome::BootPending,
             End::Returned if current.activation.purpose == Purpose::LeaseEnd => Outcome::Confirmed,
-            End::Returned => Outcome::RolledBack {
+            End::Returned if self.order.wish == Wish::Recover => Outcome::RolledBack {
                 cause: Cause::GuardKilled,
                 text: "what was begun is taken back".to_owned(),
+            },
+            End::Returned => Outcome::RolledBack {
+                cause: Cause::Revoked,
+                text: "the boot on trial is called off".to_owned(),
             },
             End::RolledBack(cause, text) => Outcome::RolledBack { cause, text },
             End::Stranded(text) => Outcome::Stranded { text },

@@ -112,6 +112,10 @@ impl Runner<'_> {
         // Whoever waits, waits for the activation's own outcome.
         self.order.id.clone_from(&current.activation.id);
         self.order.asker.name.clone_from(&current.activation.by);
+        // … and for its output. Without it the recovery goes on, in its own.
+        if let Ok(log) = self.meeting.create_log(&self.order.id) {
+            self.log = log;
+        }
         current.confirm_until = None;
         let boot_touched = matches!(
             current.step,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::Service;
 use crate::admission::{Asker, Wish};
-use crate::answer::Outcome;
+use crate::answer::{Cause, Outcome};
 use crate::client::is_gone;
 use crate::refusal::{Code, Refusal};
 use crate::runner::meeting::Told;
@@ -184,7 +184,15 @@ fn succeeded(told: &Told) -> bool {
     let failed = |outcome: &Outcome| {
         !matches!(
             outcome,
-            Outcome::Confirmed | Outcome::Testing { .. } | Outcome::BootPending | Outcome::Dry
+            Outcome::Confirmed
+                | Outcome::Testing { .. }
+                | Outcome::BootPending
+                | Outcome::Dry
+                // A trial that was called off is what was asked for.
+                | Outcome::RolledBack {
+                    cause: Cause::Revoked,
+                    ..
+                }
         )
     };
     told.error.is_none() && !told.outcome.as_ref().is_some_and(failed)
@@ -194,7 +202,6 @@ fn exit_code(told: Told) -> Result<i32> {
     let good = succeeded(&told);
     match told.outcome {
         Some(Outcome::Refused { refusal }) => Err(refusal.into()),
-        // A trial that was called off is what was asked for; the record says what it was.
         _ if good => Ok(0),
         Some(outcome) => {
             super::eprintln_line(&outcome_line(&outcome));

@@ -9,6 +9,7 @@ use crate::answer::{Ended, Entry, Event, Outcome};
 use crate::health;
 use crate::process::Program;
 use crate::runner::outcome_line;
+use crate::state::Trial;
 use crate::system::System;
 use crate::time::Time;
 
@@ -20,7 +21,13 @@ impl Service {
     /// Returns at once where there is nothing to judge.
     pub(super) fn judge_trial(&self) -> Result<()> {
         let state = self.store.read()?;
-        let Some(trial) = state.trial.filter(|trial| trial.booted) else {
+        // One that was judged stays judged, also by a service that starts again.
+        let failed = |trial: &Trial| {
+            let ended = trial.activation.ended.as_ref();
+            ended.is_some_and(|ended| matches!(ended.outcome, Outcome::TrialFailed { .. }))
+        };
+        let to_judge = state.trial.filter(|trial| trial.booted && !failed(trial));
+        let Some(trial) = to_judge else {
             return Ok(());
         };
         let failures = self.trial_failures();
@@ -50,6 +57,9 @@ impl Service {
                 state.trial = None;
                 let release = activation.release.clone();
                 state.confirm(&activation.toplevel, Time::now(), release);
+            } else if let Some(trial) = &mut state.trial {
+                // The early unit of the next boot says why.
+                trial.activation = activation.clone();
             }
             state.last = Some(activation.clone());
             state.clone()

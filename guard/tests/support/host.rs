@@ -110,6 +110,10 @@ impl Host {
             &run("sh", &["-c", &public]),
             0o644,
         );
+        let public = std::fs::read_to_string(format!("{store_key}.pub")).unwrap();
+        let conf = std::fs::read_to_string("/nix/test/conf/nix.conf").unwrap();
+        let keys = format!("{conf}trusted-public-keys = {public}\n");
+        write("/nix/test/conf/nix.conf", &keys, 0o644);
         let expression = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/closures.nix");
         let result = format!("{PLACE}/closures.json");
         let apply = "all: builtins.mapAttrs (_: s: { toplevel = s.toplevel.outPath; profile = s.profile.outPath; }) all";

@@ -1,6 +1,9 @@
 //! A host without a virtual machine: a name space with an empty store, a user `deploy`, sshd on 127.0.0.1, and the
 //! guard's service as root. Everything of it ends with the test.
 
+// Each test program uses a part of it.
+#![allow(dead_code)]
+
 pub mod host;
 pub mod releases;
 
