@@ -1,4 +1,5 @@
 //! The real deploy-rs and the real Nix at the other end of the door.
+#![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! An attacker with a deploy key, and the same thing done honestly: each refusal by its code, each twin passing.
+#![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What lasts longer than one activation: tests with a lease, boots on trial, and what survives a collection.
+#![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
 mod support;
 

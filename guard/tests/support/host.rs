@@ -180,6 +180,14 @@ impl Host {
         self.path(name, "profile")
     }
 
+    pub fn sign_path(&self, path: &str) {
+        let key = format!("{PLACE}/keys/store");
+        run(
+            "/nix/test/bin/nix",
+            &["store", "sign", "--key-file", &key, path],
+        );
+    }
+
     /// Writes the guard's configuration, with some of it otherwise; takes effect when the service starts.
     pub fn configure(&self, other: &serde_json::Value) {
         let store_key = std::fs::read_to_string(format!("{PLACE}/keys/store.pub")).unwrap();
