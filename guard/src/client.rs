@@ -33,7 +33,7 @@ pub fn status(socket: &Path) -> Result<Status> {
         document: None,
         follow: None,
     };
-    write(&stream, &request)?;
+    let asked = write(&stream, &request);
     let mut answers = Answers::new(stream);
     while let Some(answer) = answers.read()? {
         match answer {
@@ -44,6 +44,7 @@ pub fn status(socket: &Path) -> Result<Status> {
             _ => (),
         }
     }
+    asked?;
     bail!("the guard hung up")
 }
 
@@ -56,12 +57,16 @@ pub fn talk(socket: &Path, request: &Request) -> Result<i32> {
     let mut within = CONNECT_WITHIN;
     loop {
         let stream = connect(socket, within)?;
-        write(&stream, &request)?;
+        // Whom the service refuses at once it does not listen to; what it says is there all the same.
+        let asked = write(&stream, &request);
         match listen(stream, &mut request)? {
             Some(code) => return Ok(code),
-            None if request.follow.is_none() => bail!("the guard hung up"),
             // Only an activation's output can be taken up again; what began is not begun twice.
-            None => within = RECONNECT_WITHIN,
+            None if request.follow.is_some() => within = RECONNECT_WITHIN,
+            None => {
+                asked?;
+                bail!("the guard hung up")
+            }
         }
     }
 }
