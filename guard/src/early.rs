@@ -79,16 +79,7 @@ impl Early<'_> {
         booted: Option<&StorePath>,
     ) -> Entry {
         let mut activation = current.activation.clone();
-        let touched = matches!(
-            current.step,
-            Step::ProtectDefault
-                | Step::SetProfile
-                | Step::WriteBoot
-                | Step::ArmOnce
-                | Step::RestoreProfile
-                | Step::RestoreBoot
-                | Step::ClearVariables
-        );
+        let touched = current.step.touches_boot();
         let is_new = booted == Some(&activation.toplevel);
         let was_confirmed = matches!(current.step, Step::SetProfile | Step::WriteBoot);
         let outcome = if is_new && was_confirmed && !current.on_trial {

@@ -44,6 +44,24 @@ impl Step {
         use Step::{Activate, ActivatePrevious, Confirm, Health};
         matches!(self, Activate | Health | Confirm | ActivatePrevious)
     }
+
+    /// Whether what the next power cycle boots may be another system than before, once this was begun.
+    pub fn touches_boot(self) -> bool {
+        use Step::{
+            ArmOnce, ClearVariables, ProtectDefault, RestoreBoot, RestoreProfile, SetProfile,
+            WriteBoot,
+        };
+        matches!(
+            self,
+            ProtectDefault
+                | SetProfile
+                | WriteBoot
+                | ArmOnce
+                | RestoreProfile
+                | RestoreBoot
+                | ClearVariables
+        )
+    }
 }
 
 /// How a step ended.

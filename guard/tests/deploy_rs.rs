@@ -44,7 +44,8 @@ fn deploy(host: &Host, name: &str, flags: &[&str]) -> Option<Answer> {
     });
     let nodes = serde_json::json!({ "Niko": node }).to_string();
     write("/nix/test/flake/nodes.json", &nodes, 0o644);
-    let flake = "{ outputs = _: { deploy.nodes = builtins.fromJSON (builtins.readFile ./nodes.json); }; }";
+    let flake =
+        "{ outputs = _: { deploy.nodes = builtins.fromJSON (builtins.readFile ./nodes.json); }; }";
     write("/nix/test/flake/flake.nix", flake, 0o644);
     let mut command = client("/nix/test/bin/deploy");
     command
@@ -72,7 +73,13 @@ fn unmodified_deploy_rs_deploys_through_the_guard() {
         host.release(2, "fails", ActionKind::Switch);
         let failed = deploy(host, "fails", &[]).unwrap();
         assert!(failed.code != Some(0), "{failed:?}");
-        assert!(matches!(host.outcome(), Outcome::RolledBack { cause: Cause::ActivationFailed, .. }));
+        assert!(matches!(
+            host.outcome(),
+            Outcome::RolledBack {
+                cause: Cause::ActivationFailed,
+                ..
+            }
+        ));
         assert_eq!(host.is(), ["new", "new", "new"]);
 
         host.release(3, "newer", ActionKind::Test);
@@ -94,7 +101,10 @@ fn nix_copies_what_is_signed_and_nothing_else() {
         for name in ["newer", "with-dependency"] {
             let (profile, toplevel) = (host.profile(name), host.toplevel(name));
             support::run(nix, &["copy", "--to", cache, profile.as_str()]);
-            support::run("/nix/test/bin/nix-store", &["--delete", profile.as_str(), toplevel.as_str()]);
+            support::run(
+                "/nix/test/bin/nix-store",
+                &["--delete", profile.as_str(), toplevel.as_str()],
+            );
             for door in ["ssh", "ssh-ng"] {
                 let mut copy = client(nix);
                 copy.args(["copy", "--no-check-sigs", "--from", cache, "--to"]);

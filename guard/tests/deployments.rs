@@ -169,7 +169,10 @@ fn an_activation_that_is_killed_is_taken_back() {
         host.kill_activations();
         let answer = finish(client);
         assert_eq!(answer.code, Some(1), "{answer:?}");
-        assert!(answer.stderr.contains("what was begun is taken back"), "{answer:?}");
+        assert!(
+            answer.stderr.contains("what was begun is taken back"),
+            "{answer:?}"
+        );
         until("it is taken back", 20, || host.is_idle());
         assert_eq!(rolled_back(host), Cause::GuardKilled);
         assert_eq!(host.is(), ["old", "old", "old"]);

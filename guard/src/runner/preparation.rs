@@ -117,16 +117,7 @@ impl Runner<'_> {
             self.log = log;
         }
         current.confirm_until = None;
-        let boot_touched = matches!(
-            current.step,
-            Step::ProtectDefault
-                | Step::SetProfile
-                | Step::WriteBoot
-                | Step::ArmOnce
-                | Step::RestoreProfile
-                | Step::RestoreBoot
-                | Step::ClearVariables
-        );
+        let boot_touched = current.step.touches_boot();
         Some(Prepared {
             current,
             admission: None,
