@@ -61,8 +61,38 @@ pub struct Options {
     pub live: bool,
 }
 
+impl Options {
+    /// These hosts, all if there is none, with what this machine has.
+    pub fn of(hosts: Vec<String>, live: bool) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            hosts,
+            jobs: u32::try_from(cores).unwrap_or(1),
+            memory: memory::of_this_machine(),
+            cores,
+            changed_since: None,
+            at: None,
+            fresh: false,
+            live,
+        }
+    }
+}
+
 /// Under this name a fleet's evaluations are kept.
 const KIND: &str = "hosts";
+
+/// Builds hosts that something else is made of, and tells the person what failed.
+///
+/// # Errors
+/// As `build_all`.
+pub async fn build_and_tell(fleet: &Fleet, options: &Options) -> Result<Report> {
+    let report = build_all(fleet, options).await?;
+    let errors = render::errors(&report);
+    if !errors.is_empty() {
+        crate::report::say(errors.trim_end());
+    }
+    Ok(report)
+}
 
 /// Evaluates and builds a fleet's hosts, and compares them with another revision's if that is wanted. A host that fails
 /// is part of the report.

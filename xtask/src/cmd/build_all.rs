@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::build::memory::{self, MIB};
+use crate::build::memory::MIB;
 use crate::build::outcome::{Outcome, Report};
 use crate::build::{self, Options};
 use crate::cli::{BuildAll, Global};
@@ -32,20 +32,13 @@ pub async fn run(global: &Global, args: BuildAll) -> Result<Exit> {
 }
 
 fn options(global: &Global, args: &BuildAll) -> Options {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let here = Options::of(args.hosts.clone(), report::live(global.plain));
     Options {
-        hosts: args.hosts.clone(),
-        jobs: args
-            .jobs
-            .map_or_else(|| u32::try_from(cores).unwrap_or(1), u32::from),
-        memory: args
-            .eval_memory
-            .map_or_else(memory::of_this_machine, |mib| mib * MIB),
-        cores,
-        at: None,
+        jobs: args.jobs.map_or(here.jobs, u32::from),
+        memory: args.eval_memory.map_or(here.memory, |mib| mib * MIB),
         changed_since: args.changed_since.clone(),
         fresh: args.no_eval_cache,
-        live: report::live(global.plain),
+        ..here
     }
 }
 

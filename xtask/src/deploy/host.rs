@@ -15,6 +15,7 @@ use super::journal::Job;
 use super::live::Live;
 use super::outcome::{judge, unsettled, HostReport, Outcome};
 use super::plan::{Action, HostPlan};
+use crate::fleet::inventory;
 use crate::process::Output;
 use crate::tools::deploy_rs::{self, Mode, Node, Profile, Profiles};
 use crate::tools::nix::Nix;
@@ -174,7 +175,7 @@ impl Host {
             .prefix("slipway-deploy-")
             .tempdir()
             .context("cannot make a folder for deploy-rs")?;
-        deploy_rs::write_flake(folder.path(), &self.target.host, &self.node())?;
+        deploy_rs::write_flake(folder.path(), &self.target.host, &self.node()?)?;
         let mode = match self.plan.action {
             Action::Boot => Mode::Boot,
             Action::Test { .. } => Mode::Test,
@@ -198,26 +199,24 @@ impl Host {
         Ok(output)
     }
 
-    fn node(&self) -> Node {
-        let of_host = self.job.host.node.as_ref();
+    fn node(&self) -> Result<Node> {
         let known_hosts = self.tools.ssh.known_hosts();
-        Node {
-            hostname: self.target.address.clone(),
-            ssh_user: self.target.user.clone(),
-            user: of_host.map_or_else(|| "root".to_owned(), |node| node.user.clone()),
-            ssh_opts: self.target.arguments(&known_hosts),
-            magic_rollback: of_host.is_none_or(|node| node.magic_rollback),
-            auto_rollback: of_host.is_none_or(|node| node.auto_rollback),
-            confirm_timeout: of_host.map_or(30, |node| node.confirm_timeout),
-            activation_timeout: of_host.map_or(240, |node| node.activation_timeout),
-            fast_connection: of_host.is_some_and(|node| node.fast_connection),
+        let of_host = self.job.host.node.clone();
+        let of_host = of_host.with_context(|| format!("{} has no node", self.target.host))?;
+        Ok(Node {
+            settings: inventory::Node {
+                hostname: self.target.address.clone(),
+                ssh_user: self.target.user.clone(),
+                ssh_opts: self.target.arguments(&known_hosts),
+                ..of_host
+            },
             profiles: Profiles {
                 system: Profile {
                     path: self.job.profile.out.to_string(),
                     drv_path: self.job.profile.drv.to_string(),
                 },
             },
-        }
+        })
     }
 
     /// Asks until the host has come to an end, one way or the other: a client that gave up is no sign of it.

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use crate::build;
 use crate::build::outcome::{Outcome, Report};
-use crate::build::{self, memory};
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
@@ -118,28 +118,19 @@ async fn build(
     request: &Request,
     at: Option<&str>,
 ) -> Result<Report> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = build::Options {
-        hosts: hosts.iter().map(ToString::to_string).collect(),
-        jobs: u32::try_from(cores).unwrap_or(1),
-        memory: memory::of_this_machine(),
-        cores,
-        changed_since: None,
-        at: at.map(str::to_owned),
-        fresh: false,
-        live: request.live,
-    };
     if hosts.is_empty() {
         return Err(Failure::usage("no host of the fleet is to be deployed")
             .try_next("homelab.deploy.enable = true, or another --wave")
             .into());
     }
-    let report = build::build_all(fleet, &options).await?;
-    let errors = build::render::errors(&report);
-    if !errors.is_empty() {
-        report::say(errors.trim_end());
-    }
-    Ok(report)
+    let options = build::Options {
+        at: at.map(str::to_owned),
+        ..build::Options::of(
+            hosts.iter().map(ToString::to_string).collect(),
+            request.live,
+        )
+    };
+    build::build_and_tell(fleet, &options).await
 }
 
 /// What a plan needs of every host is a closure in the store.

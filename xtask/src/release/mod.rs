@@ -15,7 +15,7 @@ use guard::release::{
 };
 use guard::time::Time;
 
-use crate::build::{self, memory};
+use crate::build;
 use crate::cli::{Global, StageChoice};
 use crate::evaluate::apply::Profile;
 use crate::evaluate::{self, Fleet, Survey};
@@ -265,22 +265,9 @@ async fn build(
     request: &Request,
     roots: &Path,
 ) -> Result<BTreeMap<HostName, Closure>> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = build::Options {
-        hosts: hosts.iter().map(ToString::to_string).collect(),
-        jobs: u32::try_from(cores).unwrap_or(1),
-        memory: memory::of_this_machine(),
-        cores,
-        changed_since: None,
-        at: None,
-        fresh: false,
-        live: request.live,
-    };
-    let built = build::build_all(fleet, &options).await?;
-    let errors = build::render::errors(&built);
-    if !errors.is_empty() {
-        report::say(errors.trim_end());
-    }
+    let names = hosts.iter().map(ToString::to_string).collect();
+    let options = build::Options::of(names, request.live);
+    let built = build::build_and_tell(fleet, &options).await?;
     let failed: Vec<&str> = built
         .hosts
         .iter()

@@ -9,23 +9,15 @@ use serde::Serialize;
 use super::nix::Nix;
 use crate::fleet::flake::folder_reference;
 use crate::fleet::host::HostName;
+use crate::fleet::inventory;
 use crate::fleet::store_path::StorePath;
 use crate::process::Command;
 
 /// A node as deploy-rs reads it.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Node {
-    pub hostname: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ssh_user: Option<String>,
-    pub user: String,
-    pub ssh_opts: Vec<String>,
-    pub magic_rollback: bool,
-    pub auto_rollback: bool,
-    pub confirm_timeout: u32,
-    pub activation_timeout: u32,
-    pub fast_connection: bool,
+    #[serde(flatten)]
+    pub settings: inventory::Node,
     pub profiles: Profiles,
 }
 
