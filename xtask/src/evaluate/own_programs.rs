@@ -1,14 +1,16 @@
 //! Programs of this repository that a rehearsed host runs: the stand-in has no Rust, and takes what cargo built.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use super::digest;
+use super::digest::{self, Digest};
 use crate::cache_dir::CacheDir;
 use crate::report;
 use crate::tools::cargo;
+use crate::whole_file;
 
 /// The crate that has its program here; a fleet without it runs none of ours.
 const CRATE: &str = "guard";
@@ -70,22 +72,49 @@ fn newest(path: &Path) -> Option<SystemTime> {
 }
 
 fn lay_out(program: &Path, cache: &CacheDir) -> Result<OwnPrograms> {
-    let hash =
-        digest::file(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let cannot = || format!("cannot read {}", program.display());
+    // Every command of the rehearsal stage comes here, and an unoptimised program is large.
+    let seen = cache.crates(&identity(program).with_context(cannot)?);
+    if let Ok(hash) = std::fs::read_to_string(&seen) {
+        let folder = cache.crates(&hash);
+        if folder.join("bin").join(PROGRAM).exists() {
+            return Ok(OwnPrograms { folder, hash });
+        }
+    }
+    let hash = digest::file(program).with_context(cannot)?;
     let folder = cache.crates(&hash);
     let target = folder.join("bin").join(PROGRAM);
-    if !target.exists() {
-        let place = || -> std::io::Result<()> {
+    let place = || -> std::io::Result<()> {
+        if !target.exists() {
             let bin = folder.join("bin");
             std::fs::create_dir_all(&bin)?;
             let new = tempfile::NamedTempFile::new_in(&bin)?;
             std::fs::copy(program, new.path())?;
             new.persist(&target)?;
-            Ok(())
-        };
-        place().with_context(|| format!("cannot write {}", target.display()))?;
-    }
+        }
+        whole_file::write(&seen, &hash)
+    };
+    place().with_context(|| format!("cannot write {}", target.display()))?;
     Ok(OwnPrograms { folder, hash })
+}
+
+/// A name for the file as it is: cargo writes a new one whenever it compiles.
+fn identity(program: &Path) -> std::io::Result<String> {
+    let meta = std::fs::metadata(program)?;
+    let mut digest = Digest::default();
+    digest.field(program.as_os_str().as_encoded_bytes());
+    for number in [meta.ino(), meta.len()] {
+        digest.field(number.to_le_bytes());
+    }
+    for number in [
+        meta.mtime(),
+        meta.mtime_nsec(),
+        meta.ctime(),
+        meta.ctime_nsec(),
+    ] {
+        digest.field(number.to_le_bytes());
+    }
+    Ok(format!("seen-{}", digest.name()))
 }
 
 #[cfg(test)]
