@@ -66,6 +66,9 @@ pub(super) const FILES: &[(&str, u32, &str)] = &[
 pub(super) const FINISH: &str = include_str!("finish.sh");
 
 /// The kernel's command line of an image's own boot entry, for whoever writes other entries.
+///
+/// Timers are periodic (`nohz=off highres=off`): an emulated processor sometimes misses an interrupt, and a timer that
+/// is armed for one only never comes back; the kernel then stands still before it has started anything.
 pub fn kernel_options() -> &'static str {
     include_str!("kernel-options").trim_ascii_end()
 }
