@@ -92,7 +92,8 @@ impl Desk {
                 ground.nix.make_key(&key)?
             }
         };
-        let mark = format!("{}-{}", std::process::id(), inner.name);
+        // Not its name: plays of one name run side by side, and long names are cut.
+        let mark = inner.dir().display().to_string();
         let mut env = environment(&dir, &store, &ground.nix);
         env.extend(ground.controller.env.clone());
         let path: Vec<String> = [dir.join("bin"), ground.nix.bin.clone()]
