@@ -316,6 +316,7 @@ pub struct History {
 
 #[derive(Debug, Args)]
 pub struct Rollback {
+    /// The host that goes back
     pub host: String,
     /// The number of a generation of its system profile [default: the last that was confirmed before]
     #[arg(long, value_name = "GENERATION", value_parser = clap::value_parser!(u32).range(1..))]

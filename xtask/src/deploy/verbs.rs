@@ -128,8 +128,9 @@ async fn call<T: DeserializeOwned>(
     let output = ssh.command(target, verb).timeout(timeout).capture().await?;
     let text = output.text();
     Ok(match output.status {
-        // Some shells have a `history` of their own, which knows nothing.
-        Status::Code(127) => Err(NO_GUARD.to_owned()),
+        // Some shells have a `history` of their own, which knows nothing or complains of how it is used; a guard ends
+        // in neither way.
+        Status::Code(127 | 2) => Err(NO_GUARD.to_owned()),
         Status::Code(0) if text.is_empty() => Err(NO_GUARD.to_owned()),
         Status::Code(255) => Err(complaint(&output.stderr)),
         Status::Code(0) => serde_json::from_str(&text)
