@@ -276,9 +276,19 @@ def test_networks_and_disks(world: World) -> None:
 
 
 def test_killing_nobody_fails(world: World) -> None:
-    world.reply("pkill", (1, ""))
-    with pytest.raises(PlayFailed, match="no process `httpd` to kill"):
-        play(world, {"kill": {"on": "controller", "pattern": "httpd", "signal": "KILL"}})
+    for machine, script in (("controller", "killed=1"), ("Niko", "pkill")):
+        world.reply(script, (1, ""))
+        with pytest.raises(PlayFailed, match="no process `httpd` to kill"):
+            play(world, {"kill": {"on": machine, "pattern": "httpd", "signal": "KILL"}})
+
+
+def test_on_the_controller_only_what_a_step_started_is_killed(world: World) -> None:
+    play(world, {"kill": {"on": "controller", "pattern": "nix", "signal": "KILL"}})
+    kill = next(script for script in world.scripts("controller") if "killed=1" in script)
+    assert "SLIPWAY_PLAY=1" in kill and "pkill" not in kill
+    play(world, run("deploy ./good#Niko"))
+    start = next(script for script in world.scripts("controller") if "setsid" in script)
+    assert start.index("export SLIPWAY_PLAY=1") < start.index('sh "$1/command"')
 
 
 def test_a_verb_that_is_unknown_is_an_error_and_no_verdict(world: World) -> None:

@@ -16,6 +16,7 @@ printf '%s\\n' "$3" > "$1/command"
 : > "$1/stderr"
 cat > "$1/run" <<'END'
 cd "$(cat "$1/folder")"
+export SLIPWAY_PLAY=1
 if [ "$2" = root ]; then sh "$1/command"; else runuser -u "$2" -- sh "$1/command"; fi > "$1/stdout" 2> "$1/stderr" < /dev/null
 echo $? > "$1/code.new"
 mv "$1/code.new" "$1/code"

@@ -28,7 +28,7 @@ impl Ended {
         self.code.filter(|code| !(129..=192).contains(code))
     }
 
-    fn last_lines(&self) -> String {
+    pub(super) fn last_lines(&self) -> String {
         let both = format!("{}\n{}", self.stdout.trim_end(), self.stderr.trim_end());
         let lines = crate::process::last_lines(&both, SHOWN);
         match lines.is_empty() {
@@ -37,7 +37,7 @@ impl Ended {
         }
     }
 
-    fn ending(&self) -> String {
+    pub(super) fn ending(&self) -> String {
         match (self.code, self.own_code()) {
             (None, _) => "its machine ended under it".to_owned(),
             (Some(code), Some(_)) => format!("exit code {code}"),

@@ -401,9 +401,9 @@ impl Fault<'_> {
             }
             let found = match live.ended().map_err(broken)? {
                 Some(ended) => format!(
-                    "the command ended before that, with {:?}; output ending in:\n{}",
-                    ended.code,
-                    crate::process::last_lines(&(ended.stdout + &ended.stderr), 12)
+                    "the command ended before that, with {}; {}",
+                    ended.ending(),
+                    ended.last_lines()
                 ),
                 None if patience.is_over() => "the command got no further in its time".to_owned(),
                 None => {
@@ -455,7 +455,8 @@ fn judge(times: &FaultTimes, before: Option<String>) -> std::result::Result<(), 
         return Ok(());
     };
     let shown = match times.not_yet {
-        Some(at) => at >= times.fell || times.fell - at <= UNSEEN,
+        // Who answered after the fault that it is over leaves nothing to presume.
+        Some(at) => at >= times.fell || (times.too_late.is_none() && times.fell - at <= UNSEEN),
         None => false,
     };
     if shown {
@@ -533,7 +534,7 @@ mod tests {
             times(5.0, None, Some(4.9)),
             times(5.0, Some(4.9 - UNSEEN), None),
             times(5.0, None, None),
-            times(5.0, Some(4.9 - UNSEEN), Some(5.1)),
+            times(5.0, Some(4.9), Some(5.1)),
         ] {
             assert!(judge(&wrong, before()).is_err(), "{wrong:?}");
         }
