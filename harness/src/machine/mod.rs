@@ -168,10 +168,7 @@ impl Run {
 }
 
 fn check_name(name: &str) -> Result<()> {
-    let fits = (1..=48).contains(&name.len())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        && !name.starts_with('-');
-    if fits {
+    if crate::scenario::is_machine_name(name) {
         return Ok(());
     }
     Err(Error::new(

@@ -1,7 +1,7 @@
 //! What a machine is, from its table.
 
 use super::condition::CONTROLLER;
-use super::each::is_name;
+use super::each::is_machine_name;
 use super::fault::{Fault, Result};
 use super::model::{GenerationOf, HostMachine, Machine, AS_CONFIGURED, HELPERS};
 use super::nearest::hint;
@@ -22,10 +22,10 @@ pub fn declared(
             "the controller is always there, and is not declared".to_owned(),
         );
     }
-    if !is_name(&name.value) {
+    if !is_machine_name(&name.value) {
         return refuse(
             name.line,
-            "a name has only letters, digits, `-`, `_`".to_owned(),
+            "a machine's name has letters, digits and `-`, at most 48 of them".to_owned(),
         );
     }
     if table.helper {

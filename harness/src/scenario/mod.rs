@@ -1,5 +1,6 @@
 //! Scenarios: files that say what is proved on machines, and the plays that are made of them.
-//! Reads text and knows neither machines nor a fleet: the names of hosts and generations are handed in.
+//! What is outside of `play/` reads text and knows no machine; `play/` plays it. Neither knows a fleet: the names of hosts
+//! and generations are handed in.
 
 mod condition;
 mod controls;
@@ -29,6 +30,7 @@ mod verbs;
 mod words;
 
 pub use condition::*;
+pub(crate) use each::is_machine_name;
 pub use fault::ReadError;
 pub use model::*;
 pub use placeholder::{fill, placeholders};

@@ -125,6 +125,12 @@ fn said(table: &ScenarioTable) -> Result<()> {
     };
     there("title", &table.title)?;
     there("proves", &table.proves)?;
+    if table.steps.is_empty() {
+        return Err(Fault::new(
+            table.title.line,
+            "the scenario has no steps, so nothing would be proved",
+        ));
+    }
     match table.title.trim().contains('\n') {
         true => Err(Fault::new(
             table.title.line,

@@ -107,6 +107,12 @@ impl Steps<'_> {
             Some(seconds) => seconds.value,
             None => usual_time(verb),
         };
+        if let Some(text) = table.fails.as_ref().filter(|text| text.trim().is_empty()) {
+            return Err(Fault::new(
+                text.line,
+                "`fails` is empty, and every failure has that in it",
+            ));
+        }
         let mut path = within.outer.clone();
         path.push(name.to_owned());
         Ok(Step {
@@ -142,7 +148,16 @@ impl Steps<'_> {
             },
             Written::Disk(condition) => Verb::Disk {
                 on: on()?,
-                at: table.at.as_ref().map_or("/", |at| at).to_owned(),
+                at: match &table.at {
+                    Some(at) if !at.starts_with('/') => {
+                        return Err(Fault::new(
+                            at.line,
+                            format!("`{}` is no place: it begins with /", at.value),
+                        ))
+                    }
+                    Some(at) => at.value.clone(),
+                    None => "/".to_owned(),
+                },
                 condition: disk(condition),
             },
             Written::Clock(seconds) => Verb::Clock {
@@ -155,11 +170,10 @@ impl Steps<'_> {
                     .as_ref()
                     .map_or(Ok(Place::Controller), |on| names.place(on))?,
                 pattern: pattern.value.clone(),
-                signal: table
-                    .signal
-                    .as_ref()
-                    .map_or("KILL", |signal| signal)
-                    .to_owned(),
+                signal: match &table.signal {
+                    Some(signal) => known_signal(signal)?,
+                    None => "KILL".to_owned(),
+                },
             },
             Written::Play(block) => {
                 return Err(Fault::new(
@@ -248,4 +262,15 @@ fn usual_time(verb: &str) -> u64 {
         "reboot" | "power-on" => 120,
         _ => 60,
     }
+}
+
+/// A signal's name, without `SIG`.
+fn known_signal(word: &Word) -> Result<String> {
+    if crate::process::signal(word).is_ok() {
+        return Ok(word.value.clone());
+    }
+    let all: Vec<&str> = nix::sys::signal::Signal::iterator()
+        .map(|signal| signal.as_str().trim_start_matches("SIG"))
+        .collect();
+    Err(Fault::unknown(word.line, "signal", &word.value, &all))
 }

@@ -87,6 +87,10 @@ fn wrong_types_and_values() {
         ("run = \"deploy ./good#Niko\"", "network = { loss = 2 }"),
         ("run = \"deploy ./good#Niko\"", "network = { bytes-per-second = 0 }"),
         ("run = \"deploy ./good#Niko\"", "wait = { port = 70000 }"),
+        ("run = \"deploy ./good#Niko\"", "kill = \"sshd\"\nsignal = \"KILLL\""),
+        ("run = \"deploy ./good#Niko\"", "disk = \"full\"\nat = \"nowhere\""),
+        ("run = \"deploy ./good#Niko\"", "run = \"true\"\nfails = \" \""),
+        ("[machines.Niko]", "[machines.Niko_2]\nhost = \"Niko\""),
         ("state.Niko = { running = \"good\", profile = \"good\", reachable = true, failed-units = [] }", "state.Niko = {}"),
         ("state.Niko = { running = \"good\", profile = \"good\", reachable = true, failed-units = [] }", "state = {}"),
     ]);
@@ -246,4 +250,15 @@ fn a_file_whose_name_is_no_name() {
         "tests/scenarios/my scenario.toml:1: a scenario is called by its file, and `my scenario` has something other than \
          letters, digits, `-`, `_`"
     );
+}
+
+#[test]
+fn a_scenario_without_steps() {
+    let text = "title = \"t\"\nproves = \"p\"\nsteps = []\n[machines.client]\nhelper = true\n";
+    let scenario = crate::scenario::read(text, "tests/scenarios/example.toml").unwrap();
+    let error =
+        crate::scenario::resolve(&scenario, &crate::scenario::Known::default()).unwrap_err();
+    let words =
+        "tests/scenarios/example.toml:1: the scenario has no steps, so nothing would be proved";
+    assert_eq!(error.to_string(), words);
 }
