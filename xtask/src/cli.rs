@@ -385,7 +385,7 @@ pub struct Test {
 
 #[derive(Debug, Args)]
 pub struct VmTest {
-    /// Scenarios, cells of one (boot-Niko), or the beginning of names (boot*)
+    /// Scenarios, cells (boot-Niko), controls (NAME-control-1), or the beginning of names (boot*)
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Play every scenario

@@ -65,7 +65,7 @@ pub async fn open(global: &Global) -> Result<Fleet> {
     }
     let nix = setup::nix(global).await?;
     let cache = CacheDir::find()?;
-    let mut fleet = read(nix, cache, location, None, global.stage).await?;
+    let mut fleet = read(nix, cache, location, None, global.stage, !global.no_setup).await?;
     fleet.show_trace = global.show_trace;
     report::say(&format!("stage: {} ({})", fleet.stage, fleet.why));
     warn_of_untracked(&fleet.source.untracked);
@@ -79,7 +79,15 @@ pub async fn open(global: &Global) -> Result<Fleet> {
 pub async fn open_folder(like: &Fleet, folder: &std::path::Path) -> Result<Fleet> {
     let location = locate::locate(folder.to_str())?;
     let choice = like.choice();
-    read(like.nix.clone(), like.cache.clone(), location, None, choice).await
+    read(
+        like.nix.clone(),
+        like.cache.clone(),
+        location,
+        None,
+        choice,
+        true,
+    )
+    .await
 }
 
 impl Fleet {
@@ -104,6 +112,7 @@ impl Fleet {
             self.location.clone(),
             Some(&commit),
             choice,
+            true,
         )
         .await
         .with_context(|| format!("cannot read the fleet at {revision}"))?;
@@ -233,6 +242,7 @@ async fn read(
     location: Location,
     commit: Option<&str>,
     choice: StageChoice,
+    may_compile: bool,
 ) -> Result<Fleet> {
     let mut flake = location.flake(commit).await?;
     let stand_in = match (&location, commit) {
@@ -272,7 +282,7 @@ async fn read(
         flake.overrides = stand_in.overrides(&inputs);
         context.push(stand_in.hash);
         if let Some(root) = location.root() {
-            if let Some(own) = own_programs::of_folder(root, &cache).await? {
+            if let Some(own) = own_programs::of_folder(root, &cache, may_compile).await? {
                 override_crates(&mut flake, &own.folder);
                 context.push(own.hash);
                 own_folder = Some(own.folder);

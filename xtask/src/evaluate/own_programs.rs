@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::digest::{self, Digest};
 use crate::cache_dir::CacheDir;
+use crate::failure::Failure;
 use crate::report;
 use crate::tools::cargo;
 use crate::whole_file;
@@ -28,15 +29,28 @@ pub struct OwnPrograms {
 /// The programs of the fleet in this folder, compiled if they are not; none if it has none of ours.
 ///
 /// # Errors
-/// If cargo cannot compile them, or the cache cannot be written.
-pub async fn of_folder(root: &Path, cache: &CacheDir) -> Result<Option<OwnPrograms>> {
+/// Missing, if they are to be compiled and that may not be; else if cargo cannot compile them, or the cache cannot be
+/// written.
+pub async fn of_folder(
+    root: &Path,
+    cache: &CacheDir,
+    may_compile: bool,
+) -> Result<Option<OwnPrograms>> {
     if !root.join(CRATE).join("Cargo.toml").is_file() {
         return Ok(None);
     }
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root.join("target"), |target| root.join(target));
     let program = target.join("debug").join(PROGRAM);
-    if is_stale(root, &program) {
+    let stale = is_stale(root, &program);
+    if stale && !may_compile {
+        return Err(Failure::missing(format!(
+            "{PROGRAM}, which a rehearsed host may run, is not compiled from the sources that are here"
+        ))
+        .try_next(format!("cargo build -p {CRATE}"))
+        .into());
+    }
+    if stale {
         report::say(&format!(
             "setup: compiling {PROGRAM}, which a rehearsed host may run"
         ));

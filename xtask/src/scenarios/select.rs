@@ -82,7 +82,7 @@ fn unknown(name: &str, all: &[Choice]) -> Failure {
     if near.is_empty() {
         failure.try_next(format!("one of {}", scenarios.join(", ")))
     } else {
-        failure.try_next(near.join(", "))
+        failure.try_next(format!("cargo xtask vm-test {}", near.join(", or ")))
     }
 }
 
@@ -154,8 +154,8 @@ mod tests {
         insta::assert_snapshot!(
             [told("deploy-rolback"), told("boot-Nico"), told("zzz"), told("zz*")].join("\n"),
             @r"
-        no scenario or cell is called `deploy-rolback`; deploy-rollback
-        no scenario or cell is called `boot-Nico`; boot-Niko, boot, boot-mode
+        no scenario or cell is called `deploy-rolback`; cargo xtask vm-test deploy-rollback
+        no scenario or cell is called `boot-Nico`; cargo xtask vm-test boot-Niko, or boot, or boot-mode
         no scenario or cell is called `zzz`; one of boot, boot-mode, deploy-rollback
         no scenario or cell has a name like `zz*`; one of boot, boot-mode, deploy-rollback
         ");
