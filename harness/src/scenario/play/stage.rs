@@ -27,7 +27,9 @@ mkdir -p "$folder" "${nix%/*}"
 for user in "$@"; do printf '%s\n' "$key" >"$folder/$user"; done
 printf '%s\n' "$line" >"$nix"
 # One that runs has read the old file; its socket starts the next.
-pkill -x nix-daemon || true"#;
+pkill -x nix-daemon || true
+# The first power cut may come before the kernel would have written it.
+sync"#;
 
 pub(super) struct Stage<'a> {
     /// First, for it is dropped first: what the controller started ends while its folder and the machines are there.
