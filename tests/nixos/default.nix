@@ -29,7 +29,7 @@ let
 
   # A host's machine. What it is beside the host is said once, for all of its generations.
   machineNode =
-    play: machine:
+    play:
     {
       host,
       generations,
@@ -52,7 +52,8 @@ let
       config = {
         slipway.generations = lib.genAttrs generations moduleOf;
         slipway.first = lib.head generations;
-        # The driver names a machine by this, and the host's name is the machine's name for itself.
+        # The machine's name for itself. Drivers before 26.05 call it by this, later ones by the name of its node, which
+        # is therefore the same.
         networking.hostName = lib.mkOverride 900 host;
         # The driver's default is the release that it is of.
         system.stateVersion =
@@ -67,13 +68,13 @@ let
         virtualisation.additionalPaths = [
           room
         ]
-        ++ map (of: activatable { config = generationOf nodes of.machine of.generation; }) inStore;
+        ++ map (of: activatable { config = generationOf play nodes of.machine of.generation; }) inStore;
       };
     };
   # The configuration of a machine's generation.
   generationOf =
-    nodes: machine: generation:
-    nodes.${machine}.slipway.evaluated.${generation};
+    play: nodes: machine: generation:
+    nodes.${play.machines.${machine}.host}.slipway.evaluated.${generation};
 
   helperNode = name: {
     imports = [
@@ -118,7 +119,7 @@ let
         lib.genAttrs generations (
           generation:
           let
-            config = generationOf nodes machine generation;
+            config = generationOf play nodes machine generation;
             profile = activatable { inherit config; };
           in
           {
@@ -162,7 +163,7 @@ let
         node.specialArgs = configured.arguments;
         globalTimeout = 3600;
         nodes =
-          lib.mapAttrs (machineNode play) play.machines
+          lib.mapAttrs' (_: machine: lib.nameValuePair machine.host (machineNode play machine)) play.machines
           // lib.genAttrs play.helpers helperNode
           // {
             controller = controllerNode play;
@@ -186,7 +187,7 @@ let
             sys.path.insert(0, "${player}")
             from player.main import run  # type: ignore # noqa: E402
 
-            run("${given}", machines, subtest, log.info)
+            run("${given}", driver.machines, subtest, log.info)
           '';
       }
     );
