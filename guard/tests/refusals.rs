@@ -40,7 +40,17 @@ fn a_key_is_no_shell_and_no_tunnel() {
         subsystem.args(["-s", "sftp"]);
         // sshd keeps a subsystem's stderr to itself; the journal has it.
         assert_eq!(answer(subsystem, "").code, Some(guard::refusal::EXIT_CODE));
-        let journal = std::fs::read_to_string("/nix/test/log").unwrap();
+        // It is written by somebody else, at its own pace.
+        let begun = std::time::Instant::now();
+        let journal = loop {
+            let text = std::fs::read_to_string("/nix/test/log").unwrap();
+            let is_there =
+                |line: &str| line.contains("unknown-command") && line.contains("internal-sftp");
+            if text.lines().any(is_there) || begun.elapsed().as_secs() > 20 {
+                break text;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        };
         assert!(
             journal.contains("ci: refused unknown-command: "),
             "{journal}"

@@ -383,7 +383,7 @@ impl Loopback {
         filters.push((r"\(?\b[0-9.]+ s\b\)?".to_owned(), "[TIME]".to_owned()));
         filters.push((r"[0-9.]+ [KMGT]?i?B\b".to_owned(), "[SIZE]".to_owned()));
         // In a table's column, which is as wide as the longest of them.
-        filters.push((r" +[0-9]+\.[0-9]\n".to_owned(), " [SECONDS]\n".to_owned()));
+        filters.push((r" +[0-9]+\.[0-9]+\n".to_owned(), " [SECONDS]\n".to_owned()));
         for host in &self.hosts {
             filters.push((format!("port {}", host.port), "port [PORT]".to_owned()));
         }
