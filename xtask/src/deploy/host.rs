@@ -351,11 +351,14 @@ fn failure_of(output: &Output) -> String {
         return refusal.to_string();
     }
     let text = without_colours(&output.stderr);
-    let error = text
-        .lines()
-        .filter_map(|line| line.split_once("[ERROR] ").map(|(_, error)| error))
-        .next_back();
-    match error {
+    let errors = || {
+        text.lines()
+            .filter_map(|line| line.split_once("[ERROR] "))
+            .rev()
+    };
+    // What waits for the activation ends with it, before or after it, and says only that it was told to.
+    let cause = errors().find(|(who, _)| !who.contains("[wait]"));
+    match cause.or_else(|| errors().next()).map(|(_, error)| error) {
         Some(error) => {
             let error = error.split(". The failed command").next().unwrap_or(error);
             error.trim().to_owned()
@@ -398,6 +401,9 @@ mod tests {
         };
         let coloured = "🚀 ❌ [deploy] [\u{1b}[31mERROR\u{1b}[0m] one\n🚀 ❌ [deploy] [\u{1b}[31mERROR\u{1b}[0m] two\nlast\n";
         assert_eq!(said(coloured), "two");
+        let waited = "[activate] [ERROR] the cause\n[wait] [ERROR] cancelled\n";
+        assert_eq!(said(waited), "the cause");
+        assert_eq!(said("[wait] [ERROR] alone\n"), "alone");
         assert_eq!(said(""), "deploy-rs exited 1");
         assert_eq!(
             said("refused downgrade: older\n[ERROR] bad exit code"),
