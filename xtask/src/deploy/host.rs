@@ -356,9 +356,13 @@ fn failure_of(output: &Output) -> String {
             .filter_map(|line| line.split_once("[ERROR] "))
             .rev()
     };
-    // What waits for the activation ends with it, before or after it, and says only that it was told to.
-    let cause = errors().find(|(who, _)| !who.contains("[wait]"));
-    match cause.or_else(|| errors().next()).map(|(_, error)| error) {
+    // They speak in no fixed order. The one on the host knows the cause, and what waits for it only that it was told to
+    // end.
+    let of = |wanted: fn(&str) -> bool| errors().find(|(who, _)| wanted(who));
+    let cause = of(|who| who.contains("[activate]"))
+        .or_else(|| of(|who| !who.contains("[wait]")))
+        .or_else(|| of(|_| true));
+    match cause.map(|(_, error)| error) {
         Some(error) => {
             let error = error.split(". The failed command").next().unwrap_or(error);
             error.trim().to_owned()
@@ -401,7 +405,7 @@ mod tests {
         };
         let coloured = "🚀 ❌ [deploy] [\u{1b}[31mERROR\u{1b}[0m] one\n🚀 ❌ [deploy] [\u{1b}[31mERROR\u{1b}[0m] two\nlast\n";
         assert_eq!(said(coloured), "two");
-        let waited = "[activate] [ERROR] the cause\n[wait] [ERROR] cancelled\n";
+        let waited = "[activate] [ERROR] the cause\n[wait] [ERROR] cancelled\n[deploy] [ERROR] rolled back\n";
         assert_eq!(said(waited), "the cause");
         assert_eq!(said("[wait] [ERROR] alone\n"), "alone");
         assert_eq!(said(""), "deploy-rs exited 1");
