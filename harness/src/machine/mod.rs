@@ -167,8 +167,15 @@ impl Run {
     }
 }
 
+/// Whether a machine can be called so: it is the name of a host, in files and on the network.
+pub(crate) fn is_machine_name(name: &str) -> bool {
+    (1..=48).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !name.starts_with('-')
+}
+
 fn check_name(name: &str) -> Result<()> {
-    if crate::scenario::is_machine_name(name) {
+    if is_machine_name(name) {
         return Ok(());
     }
     Err(Error::new(

@@ -168,13 +168,6 @@ pub fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
-/// Whether a machine can be called so: it is the name of a host, in files and on the network.
-pub fn is_machine_name(text: &str) -> bool {
-    (1..=48).contains(&text.len())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        && !text.starts_with('-')
-}
-
 /// Every key that is used stands in every row, and every key of a row is used.
 fn used_and_given(root: &Node, cells: &[Cell]) -> Result<()> {
     let mut used: BTreeMap<String, usize> = BTreeMap::new();

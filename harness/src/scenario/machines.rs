@@ -1,12 +1,12 @@
 //! What a machine is, from its table.
 
 use super::condition::CONTROLLER;
-use super::each::is_machine_name;
 use super::fault::{Fault, Result};
 use super::model::{GenerationOf, HostMachine, Machine, AS_CONFIGURED, HELPERS};
 use super::nearest::hint;
 use super::resolve::Known;
 use super::tables::{MachineTable, Word};
+use crate::machine::is_machine_name;
 
 /// The machine that the table `[machines.NAME]` declares.
 pub fn declared(

@@ -30,7 +30,6 @@ mod verbs;
 mod words;
 
 pub use condition::*;
-pub(crate) use each::is_machine_name;
 pub use fault::ReadError;
 pub use model::*;
 pub use placeholder::{fill, placeholders};
