@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use guard::answer::HostState;
 use guard::refusal::Refusal;
 use guard::release::SignedRelease;
 
@@ -120,8 +119,8 @@ impl Host {
         loop {
             let answer = self.ask().await?;
             match &answer {
-                Ok(live) if is_busy(&live.state) && started.elapsed() <= patience => {}
-                Ok(live) if is_busy(&live.state) => {
+                Ok(live) if live.is_busy() && started.elapsed() <= patience => {}
+                Ok(live) if live.is_busy() => {
                     let what = super::live::words(&live.state);
                     return Ok(Err(format!("it is {what} still, for somebody else")));
                 }
@@ -313,13 +312,6 @@ impl Host {
         }
         format!("sudo -u {} ", self.user())
     }
-}
-
-fn is_busy(state: &HostState) -> bool {
-    matches!(
-        state,
-        HostState::Activating | HostState::AwaitingConfirmation { .. }
-    )
 }
 
 /// The outcome, what the host runs, and the lines that explain it.

@@ -26,6 +26,16 @@ pub struct Live {
     pub guard: Option<Box<Status>>,
 }
 
+impl Live {
+    /// Whether an activation goes on, so that what the host runs is not settled.
+    pub fn is_busy(&self) -> bool {
+        matches!(
+            self.state,
+            HostState::Activating | HostState::AwaitingConfirmation { .. }
+        )
+    }
+}
+
 impl From<Status> for Live {
     fn from(status: Status) -> Self {
         let path = |path: &Option<guard::store_path::StorePath>| {

@@ -104,13 +104,7 @@ impl Outcome {
 
 /// Where a host stands after it was deployed; none if it has not settled, so that it is to be asked again.
 pub fn judge(plan: &HostPlan, before: &Live, after: &Live, failure: &str) -> Option<Outcome> {
-    if !matches!(
-        after.state,
-        HostState::Idle
-            | HostState::TestUntil { .. }
-            | HostState::OnTrial { .. }
-            | HostState::Held { .. }
-    ) {
+    if after.is_busy() {
         return None;
     }
     let is_new = |path: &Option<StorePath>| path.as_ref() == Some(&plan.new);
