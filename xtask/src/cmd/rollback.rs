@@ -13,12 +13,12 @@ pub async fn run(global: &Global, args: Rollback) -> Result<Exit> {
     let survey = fleet.survey().await?;
     let hosts = std::slice::from_ref(&args.host);
     // Who does not exist is not asked about.
-    status::targets(&survey, hosts, fleet.stage)?;
+    let target = status::target(&survey, &args.host, fleet.stage)?;
     if !args.yes && !report::confirm(&format!("Return {} to an earlier closure?", args.host))? {
         report::say("nothing was done");
         return Ok(Exit::Failed);
     }
-    let done = verbs::rollback(&fleet, &survey, &args.host, args.to).await?;
+    let done = verbs::rollback(&target, args.to).await?;
     if let Some(activation) = &done.activation {
         report::say(&format!(
             "{}: {}",

@@ -19,9 +19,9 @@ use crate::tools::ssh::{complaint, Ssh, Target};
 /// A guard's verb; on a host without a guard it is no command.
 const STATUS: &str = "status";
 /// What a shell says of a command that it does not know.
-const UNKNOWN_COMMAND: i32 = 127;
+pub(super) const UNKNOWN_COMMAND: i32 = 127;
 /// What ssh itself ends with when it does not reach the host.
-const SSH_FAILED: i32 = 255;
+pub(super) const SSH_FAILED: i32 = 255;
 
 /// Hosts that answered, and why the others did not.
 pub type Answers = BTreeMap<HostName, Result<Live, String>>;
@@ -65,7 +65,7 @@ pub async fn all(ssh: &Arc<Ssh>, targets: Vec<(Target, bool)>) -> Result<Answers
 /// # Errors
 /// If ssh cannot be started.
 pub async fn one(ssh: &Ssh, target: &Target, guarded: bool) -> Result<Result<Live, String>> {
-    if target.loopback_only && !target.is_loopback() {
+    if !target.may_be_asked() {
         return Ok(Err(NOT_ASKED.to_owned()));
     }
     // What the inventory says is of the newest configuration; the host may run another.

@@ -3,6 +3,7 @@
 use super::outcome::Report;
 use super::plan::{Action, HostPlan, Plan, Reboot};
 use super::units::UnitPlan;
+use crate::fleet::refs;
 use crate::report::table::Table;
 use crate::report::words::{self, bytes, counted};
 
@@ -33,8 +34,7 @@ pub fn markdown(plan: &Plan) -> String {
 }
 
 fn title(plan: &Plan) -> String {
-    let commit = plan.commit.as_deref().unwrap_or("no commit");
-    let commit = &commit[..commit.len().min(10)];
+    let commit = refs::short(plan.commit.as_deref().unwrap_or("no commit"));
     let against = match &plan.against {
         Some(revision) => format!(", as if the hosts ran {revision}"),
         None => String::new(),

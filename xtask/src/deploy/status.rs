@@ -14,6 +14,7 @@ use crate::diff::system::System;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::{self, HostName};
+use crate::fleet::refs;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::report::table::Table;
@@ -75,13 +76,26 @@ pub fn targets(
         match host.and_then(|host| Some((ask::target(host, stage)?, host.guard))) {
             Some(target) => targets.push(target),
             None if wanted.is_empty() => (),
-            None => {
-                return Err(Failure::usage(format!("host {name} is not deployable"))
-                    .try_next("homelab.deploy.enable = true in its configuration"))
-            }
+            None => return Err(not_deployable(name.as_str())),
         }
     }
     Ok(targets)
+}
+
+/// One host, as ssh reaches it.
+///
+/// # Errors
+/// Usage, if it is not in the fleet, or is not deployed.
+pub fn target(survey: &Survey, wanted: &str, stage: Stage) -> Result<Target, Failure> {
+    let found = targets(survey, &[wanted.to_owned()], stage)?.pop();
+    found
+        .map(|(target, _)| target)
+        .ok_or_else(|| not_deployable(wanted))
+}
+
+fn not_deployable(host: &str) -> Failure {
+    Failure::usage(format!("host {host} is not deployable"))
+        .try_next("homelab.deploy.enable = true in its configuration")
 }
 
 /// Asks the hosts, and says where what they run came from.
@@ -194,7 +208,7 @@ fn runs(host: &HostStatus, live: &Live) -> String {
             .as_ref()
             .map_or("?".to_owned(), ToString::to_string);
     };
-    let short = &origin.commit[..origin.commit.len().min(10)];
+    let short = refs::short(&origin.commit);
     let dirty = if origin.dirty { " with changes" } else { "" };
     let distance = match (origin.behind, origin.ahead) {
         (Some(0), Some(0)) => ", as main".to_owned(),

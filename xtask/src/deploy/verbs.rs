@@ -11,10 +11,12 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
+use super::ask::{SSH_FAILED, UNKNOWN_COMMAND};
 use super::status::targets;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
+use crate::fleet::refs;
 use crate::fleet::stage::Stage;
 use crate::process::Status;
 use crate::tools::ssh::{complaint, Ssh, Target};
@@ -97,20 +99,16 @@ pub async fn history(
 /// Returns a host to a closure that its guard recorded as confirmed: the last one, or that of this number.
 ///
 /// # Errors
-/// Usage, if there is no such host; failed, with the guard's own words, if it did not go back.
-pub async fn rollback(fleet: &Fleet, survey: &Survey, host: &str, to: Option<u32>) -> Result<Done> {
-    let targets = targets(survey, &[host.to_owned()], fleet.stage)?;
-    let ssh = Ssh::knowing(targets.iter().map(|(target, _)| target))?;
-    let Some((target, _)) = targets.first() else {
-        return Err(Failure::usage(format!("host {host} is not deployable")).into());
-    };
+/// Failed, with the guard's own words, if it did not go back; else if ssh cannot be started.
+pub async fn rollback(target: &Target, to: Option<u32>) -> Result<Done> {
+    let ssh = Ssh::knowing(std::iter::once(target))?;
     let verb = match to {
         Some(number) => format!("rollback --to {number}"),
         None => "rollback".to_owned(),
     };
     let answer = call::<Done>(&ssh, target, &verb, Duration::from_secs(900)).await?;
     Ok(answer.map_err(|why| {
-        Failure::failed(format!("host {host} does not go back: {why}"))
+        Failure::failed(format!("host {} does not go back: {why}", target.host))
             .try_next("docs/runbook.md, at night")
     })?)
 }
@@ -122,7 +120,7 @@ async fn call<T: DeserializeOwned>(
     verb: &str,
     timeout: Duration,
 ) -> Result<Result<T, String>> {
-    if target.loopback_only && !target.is_loopback() {
+    if !target.may_be_asked() {
         return Ok(Err(super::ask::NOT_ASKED.to_owned()));
     }
     let output = ssh.command(target, verb).timeout(timeout).capture().await?;
@@ -130,9 +128,9 @@ async fn call<T: DeserializeOwned>(
     Ok(match output.status {
         // Some shells have a `history` of their own, which knows nothing or complains of how it is used; a guard ends
         // in neither way.
-        Status::Code(127 | 2) => Err(NO_GUARD.to_owned()),
+        Status::Code(UNKNOWN_COMMAND | 2) => Err(NO_GUARD.to_owned()),
         Status::Code(0) if text.is_empty() => Err(NO_GUARD.to_owned()),
-        Status::Code(255) => Err(complaint(&output.stderr)),
+        Status::Code(SSH_FAILED) => Err(complaint(&output.stderr)),
         Status::Code(0) => serde_json::from_str(&text)
             .map_err(|error| format!("its guard's answer cannot be read: {error}")),
         status => Err(match Refusal::find(&output.stderr) {
@@ -165,7 +163,7 @@ pub fn text(histories: &Histories) -> String {
 fn words(event: &Event) -> String {
     match event {
         Event::ReleaseAccepted { release, signer } => {
-            let commit = &release.commit[..release.commit.len().min(10)];
+            let commit = refs::short(&release.commit);
             format!(
                 "release {} of {commit}, signed by {signer}",
                 release.counter
@@ -200,7 +198,7 @@ pub fn activation_words(activation: &Activation) -> String {
         Purpose::Recovery => "recovery",
     };
     let commit = match &activation.release {
-        Some(release) => format!(" of {}", &release.commit[..release.commit.len().min(10)]),
+        Some(release) => format!(" of {}", refs::short(&release.commit)),
         None => String::new(),
     };
     let ended = match activation.ended.as_ref().map(|ended| &ended.outcome) {

@@ -3,6 +3,7 @@
 use super::changes::{Changes, LineChanges};
 use super::closure::{ClosureDiff, PackageStatus};
 use super::fleets::{FleetDiff, HostDiff, Side};
+use crate::fleet::refs;
 use crate::report::table::Table;
 use crate::report::words::{bytes, signed_bytes};
 
@@ -36,11 +37,7 @@ pub fn markdown(diff: &FleetDiff) -> String {
 }
 
 fn side(side: &Side) -> String {
-    let commit = side
-        .commit
-        .as_deref()
-        .map(|commit| &commit[..commit.len().min(10)]);
-    match commit {
+    match side.commit.as_deref().map(refs::short) {
         Some(commit) if side.name != commit => format!("{} ({commit})", side.name),
         _ => side.name.clone(),
     }

@@ -23,6 +23,11 @@ pub struct Known<'a> {
 }
 
 const MAIN: &str = "main";
+
+/// A commit's id as people read it.
+pub fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
 const TEST: &str = "test-";
 const TRAILER: &str = "Deploy";
 

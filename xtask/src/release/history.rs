@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::rules::{objection, Evidence, Signer};
 use crate::failure::Failure;
 use crate::fleet::lock::Lock;
+use crate::fleet::refs;
 use crate::report::words::counted;
 use crate::tools::git::signed::Commit;
 use crate::tools::git::Git;
@@ -96,7 +97,7 @@ fn failure(refused: &[Refused], count: usize) -> Option<Failure> {
         counted(count, "commit")
     );
     for it in refused.iter().take(SHOWN) {
-        let id = &it.commit.id[..it.commit.id.len().min(10)];
+        let id = refs::short(&it.commit.id);
         let subject = guard::refusal::one_line(&it.commit.subject);
         message.push_str(&format!("\n  {id} {}: {subject}", it.why));
     }

@@ -38,6 +38,11 @@ impl Target {
                 .is_ok_and(|address| address.is_loopback())
     }
 
+    /// Whether its stage lets it be reached at all.
+    pub fn may_be_asked(&self) -> bool {
+        !self.loopback_only || self.is_loopback()
+    }
+
     /// ssh's arguments before the address: ours first, since ssh takes what it reads first.
     pub fn arguments(&self, known_hosts: &Path) -> Vec<String> {
         let mut options = vec![
