@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use common::{ok, place, recipe, warm};
+use common::{ok, place, recipe};
 use harness::{
     Boot, ErrorKind, Exec, Forward, Harness, Model, Options, Origin, Progress, Recipe, Spec, Tools,
     Wait, Wanted,
@@ -235,7 +235,7 @@ fn a_taken_port_two_machines_of_one_name_and_a_name_that_is_none() {
         }],
         ..Spec::new("web")
     };
-    let error = place.run.start(&place.image, spec, warm()).unwrap_err();
+    let error = place.run.start(&place.image, spec, Origin::Up).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PortTaken, "{error}");
     assert!(error
         .to_string()
@@ -244,14 +244,14 @@ fn a_taken_port_two_machines_of_one_name_and_a_name_that_is_none() {
     let _web = place.machine("web");
     let error = place
         .run
-        .start(&place.image, Spec::new("web"), warm())
+        .start(&place.image, Spec::new("web"), Origin::Up)
         .unwrap_err();
     assert!(error
         .to_string()
         .contains("two machines of one run have the name web"));
     let error = place
         .run
-        .start(&place.image, Spec::new("a b"), warm())
+        .start(&place.image, Spec::new("a b"), Origin::Up)
         .unwrap_err();
     assert!(error.to_string().contains("`a b` is no machine name"));
     let error = place
@@ -350,7 +350,7 @@ fn a_broken_snapshot_is_made_again_and_said_once() {
     }));
     let image = ok(harness.image(&recipe()));
     let run = ok(harness.run("broken", &cache.path().join("logs")));
-    drop(ok(run.start(&image, Spec::new("first"), warm())));
+    drop(ok(run.start(&image, Spec::new("first"), Origin::Up)));
     let snapshots = cache.path().join("snapshots");
     let kept: Vec<_> = std::fs::read_dir(&snapshots)
         .unwrap()
@@ -360,7 +360,7 @@ fn a_broken_snapshot_is_made_again_and_said_once() {
     let state = kept[0].join("state");
     std::fs::write(&state, b"not a machine").unwrap();
     said.lock().unwrap().clear();
-    let machine = ok(run.start(&image, Spec::new("second"), warm()));
+    let machine = ok(run.start(&image, Spec::new("second"), Origin::Up));
     assert_eq!(ok(machine.shell("hostname")), "second");
     let said = said.lock().unwrap();
     assert_eq!(

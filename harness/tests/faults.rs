@@ -83,7 +83,7 @@ fn machines_reach_each_other_by_name_until_a_cable_is_cut() {
             lan: Some(lan.clone()),
             ..harness::Spec::new(name)
         };
-        ok(place.run.start(&place.image, spec, common::warm()))
+        ok(place.run.start(&place.image, spec, harness::Origin::Up))
     };
     let (web, cache) = (start("web"), start("cache"));
     let ping = |from: &Machine, to: &str| {

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::{ok, place, warm};
+use common::{ok, place};
 use harness::{Boot, Exec, Forward, Model, Origin, Spec, Wait};
 
 /// Prints a figure in a form that is easy to find in a log.
@@ -198,7 +198,7 @@ fn commands_run_as_whom_they_should_and_end_when_they_must() {
         forwards: vec![Forward { host: 0, guest: 80 }],
         ..Spec::new("exec")
     };
-    let machine = ok(place.run.start(&place.image, spec, warm()));
+    let machine = ok(place.run.start(&place.image, spec, Origin::Up));
     ok(machine.shell("useradd -m someone"));
     let who = ok(machine.exec(Exec::shell("id -un; pwd; echo $HOME").user("someone")));
     assert_eq!(who.text(), "someone\n/home/someone\n/home/someone");

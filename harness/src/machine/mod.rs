@@ -38,6 +38,7 @@ pub use exec::{Exec, Running};
 pub use fault::{Cable, Nic};
 pub(crate) use kept::all as all_kept;
 pub use kept::{Kept, KeptAs};
+use snapshot::Wanted;
 pub use wait::Wait;
 
 /// Free space that a machine's overlay is expected to need at least, in MiB.
@@ -91,7 +92,9 @@ pub type Prepare<'a> = &'a (dyn Fn(&Machine) -> Result<()> + Sync);
 pub enum Origin<'a> {
     /// The image, booted.
     Cold,
-    /// A machine that is up and was prepared; `key` names what `prepare` does. Made if it is not there.
+    /// A machine that was booted from the image and nothing else; kept at the first time.
+    Up,
+    /// The same, and prepared; `key` names what `prepare` does. Made from `Up` if it is not there.
     Snapshot { key: &'a str, prepare: Prepare<'a> },
 }
 
@@ -161,7 +164,10 @@ impl Run {
         let name = spec.name.clone();
         match origin {
             Origin::Cold => Machine::create(self, image, spec, Basis::Image)?.first_boot(),
-            Origin::Snapshot { key, prepare } => snapshot::start(self, image, spec, key, prepare),
+            Origin::Up => snapshot::start(self, image, spec, Wanted::Up),
+            Origin::Snapshot { key, prepare } => {
+                snapshot::start(self, image, spec, Wanted::Prepared(key, prepare))
+            }
         }
         .map_err(|e| e.context(format!("cannot start machine {name}")))
     }

@@ -6,18 +6,22 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::{Basis, Machine, Model, Origin, Prepare, Spec};
+use super::{lock, Basis, Machine, Model, Origin, Prepare, Ready, Spec};
 use crate::cache::{self, Lock, Shelf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{self, Image};
+use crate::process::Command;
 use crate::qemu::args;
 use crate::run::Run;
 
 /// Raised when what a snapshot consists of, or the devices of a machine, change.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Free space that a snapshot needs at least, in MiB: most of the memory of the guest, and its disk's changes.
 const SPACE_MIB: u64 = 1024;
+
+/// Host time; a second is usual.
+const REBASE: Duration = Duration::from_secs(120);
 
 /// Guest seconds.
 const RESUME: Duration = Duration::from_secs(30);
@@ -41,16 +45,19 @@ impl Snapshot {
     }
 }
 
-/// A machine from the snapshot of this key, which is made first if need be.
-pub(super) fn start(
-    run: &Run,
-    image: &Image,
-    spec: Spec,
-    key: &str,
-    prepare: Prepare,
-) -> Result<Machine> {
-    let name = name_of(run, image, spec.model, key)?;
-    let kept = provide(run, image, &spec, &name, prepare)?;
+/// What is kept.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// The image, booted.
+    Up,
+    /// What came up, prepared; the key names how.
+    Prepared(&'a str, Prepare<'a>),
+}
+
+/// A machine from the snapshot that is wanted, which is made first if need be.
+pub(super) fn start(run: &Run, image: &Image, spec: Spec, wanted: Wanted) -> Result<Machine> {
+    let name = name_of(run, image, spec.model, wanted)?;
+    let kept = provide(run, image, &spec, &name, wanted)?;
     let dir = kept.dir.clone();
     match Machine::create(run, image, spec.clone(), Basis::Snapshot(kept))?.restore(&dir) {
         Ok(machine) => Ok(machine),
@@ -66,7 +73,7 @@ pub(super) fn start(
             run.transcript()
                 .note(&spec.name, format!("snapshot {name} is broken: {error}"));
             discard(run, &name)?;
-            let kept = provide(run, image, &spec, &name, prepare)?;
+            let kept = provide(run, image, &spec, &name, wanted)?;
             Machine::create(run, image, spec, Basis::Snapshot(kept))?
                 .restore(&dir)
                 .map_err(|e| {
@@ -85,7 +92,7 @@ pub(super) fn start(
 }
 
 /// What a snapshot depends on, as a name.
-fn name_of(run: &Run, image: &Image, model: Model, key: &str) -> Result<String> {
+fn name_of(run: &Run, image: &Image, model: Model, wanted: Wanted) -> Result<String> {
     let harness = &run.0.harness;
     let accelerator = harness.speed(image)?.accelerator;
     let qemu = std::fs::metadata(&harness.tools().qemu)
@@ -100,7 +107,10 @@ fn name_of(run: &Run, image: &Image, model: Model, key: &str) -> Result<String> 
         format!("{:?}", model.boot),
         args::model_arguments(model, accelerator).join(" "),
         format!("{qemu:?}"),
-        key.to_owned(),
+        match wanted {
+            Wanted::Up => "up".to_owned(),
+            Wanted::Prepared(key, _) => format!("prepared: {key}"),
+        },
     ];
     for part in parts {
         hash.update(format!("{}\n{part}", part.len()));
@@ -113,13 +123,7 @@ fn name_of(run: &Run, image: &Image, model: Model, key: &str) -> Result<String> 
         .collect())
 }
 
-fn provide(
-    run: &Run,
-    image: &Image,
-    spec: &Spec,
-    name: &str,
-    prepare: Prepare,
-) -> Result<Snapshot> {
+fn provide(run: &Run, image: &Image, spec: &Spec, name: &str, wanted: Wanted) -> Result<Snapshot> {
     let cache = run.0.harness.cache();
     let dir = cache.entry(Shelf::Snapshots, name);
     let lock_name = format!("snapshots-{name}");
@@ -135,7 +139,7 @@ fn provide(
         drop(in_use);
         let _making = cache.lock(&lock_name)?;
         if !dir.join("complete").exists() {
-            make(run, image, spec, name, &dir, prepare)
+            make(run, image, spec, name, &dir, wanted)
                 .map_err(|e| e.context("cannot make a snapshot"))?;
         }
     }
@@ -144,23 +148,33 @@ fn provide(
 fn make(
     run: &Run,
     image: &Image,
-    wanted: &Spec,
+    like: &Spec,
     name: &str,
     dir: &Path,
-    prepare: Prepare,
+    wanted: Wanted,
 ) -> Result<()> {
     let started = Instant::now();
     image::require_space(run.0.harness.cache().root(), SPACE_MIB)?;
     let spec = Spec {
-        model: wanted.model,
-        ready: wanted.ready,
+        model: like.model,
+        // What came up is for all of the image; a prepared one may let nobody in by ssh.
+        ready: match wanted {
+            Wanted::Up => Ready::Ssh,
+            Wanted::Prepared(..) => like.ready,
+        },
         ..Spec::new(&format!("snapshot-{}", &name[..8]))
     };
     let machine_name = spec.name.clone();
     run.0.harness.progress().say(&machine_name, "booting");
-    let machine = run.start(image, spec, Origin::Cold)?;
-    run.0.harness.progress().say(&machine_name, "preparing");
-    prepare(&machine)?;
+    let machine = match wanted {
+        Wanted::Up => run.start(image, spec, Origin::Cold)?,
+        Wanted::Prepared(_, prepare) => {
+            let machine = run.start(image, spec, Origin::Up)?;
+            run.0.harness.progress().say(&machine_name, "preparing");
+            prepare(&machine)?;
+            machine
+        }
+    };
     run.0.harness.progress().say(&machine_name, "keeping");
     let made = dir.with_extension("part");
     cache::remove(&made)?;
@@ -189,7 +203,22 @@ impl Machine {
     fn save(&self, into: &Path) -> Result<()> {
         self.shell("sync; journalctl --flush || true")?;
         self.write_state(into)?;
+        self.stand_on_image()?;
         self.move_disk(into)
+    }
+
+    /// A disk that stands on a snapshot takes that one's changes over, so that each snapshot needs nothing but its image.
+    fn stand_on_image(&self) -> Result<()> {
+        let Basis::Snapshot(_) = self.0.basis else {
+            return Ok(());
+        };
+        let disk = lock(&self.0.store).join("disk.qcow2");
+        Command::new(&self.0.run.0.harness.tools().qemu_img)
+            .args(["rebase", "-q", "-f", "qcow2", "-F", "raw", "-b"])
+            .arg(self.0.image.disk())
+            .arg(disk)
+            .success(REBASE)
+            .map(drop)
     }
 
     /// Comes up from its snapshot, as itself.

@@ -86,17 +86,9 @@ pub fn place(name: &str) -> Option<Place> {
     })
 }
 
-/// The snapshot that most tests start from.
-pub fn warm() -> Origin<'static> {
-    Origin::Snapshot {
-        key: "plain",
-        prepare: &|_| Ok(()),
-    }
-}
-
 impl Place {
     pub fn machine(&self, name: &str) -> harness::Machine {
-        ok(self.run.start(&self.image, Spec::new(name), warm()))
+        ok(self.run.start(&self.image, Spec::new(name), Origin::Up))
     }
 }
 

@@ -172,10 +172,7 @@ impl Bench {
             ..Spec::new(name)
         };
         let origin = match restored {
-            true => Origin::Snapshot {
-                key: "bench",
-                prepare: &|_| Ok(()),
-            },
+            true => Origin::Up,
             false => Origin::Cold,
         };
         Ok(self.run.start(&self.image, spec, origin).map_err(worded)?)

@@ -186,10 +186,7 @@ impl Setting<'_> {
             scenario::Machine::Helper => {
                 let origin = match self.cold {
                     true => Origin::Cold,
-                    false => Origin::Snapshot {
-                        key: "helper",
-                        prepare: &|_| Ok(()),
-                    },
+                    false => Origin::Up,
                 };
                 self.run.start(&self.ground.image, spec(Ready::Ssh), origin)
             }
