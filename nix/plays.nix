@@ -139,19 +139,21 @@ rec {
     builtins.addErrorContext "while reading tests/scenarios/${name}.toml" (playsOf name tree)
   ) trees;
 
-  # The module that makes a generation of a host; null where there is nothing to add.
-  moduleOf =
+  # The modules that make a generation of a host: those of its parts, of which `as-configured` has none.
+  modulesOf =
+    scenario: generation: lib.concatMap (modulesOfPart scenario) (lib.splitString "+" generation);
+  modulesOfPart =
     scenario: generation:
     let
       own = tests + "/scenarios/${scenario}/${generation}.nix";
       shared = tests + "/generations/${generation}.nix";
     in
     if generation == "as-configured" then
-      null
+      [ ]
     else if builtins.pathExists own then
-      own
+      [ own ]
     else if builtins.pathExists shared then
-      shared
+      [ shared ]
     else
       throw "there is no generation `${generation}`: neither tests/scenarios/${scenario}/${generation}.nix nor tests/generations/${generation}.nix exists";
 }

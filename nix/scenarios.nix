@@ -9,25 +9,20 @@
 }:
 let
   activatable = import ./activatable.nix { inherit lib deploy-rs; };
-  inherit (plays) moduleOf;
+  inherit (plays) modulesOf;
 
   # For tests, a host trusts the play's keys and knows the other machines; nothing else of it changes.
   forTests = lib.mapAttrs (
     _: host: host.extendModules { modules = [ ../tests/machine ]; }
   ) nixosConfigurations;
   make =
-    host: generation: module:
+    host: generation: modules:
     let
       extended =
-        if module == null then
+        if modules == [ ] then
           forTests.${host}
         else
-          nixosConfigurations.${host}.extendModules {
-            modules = [
-              ../tests/machine
-              module
-            ];
-          };
+          nixosConfigurations.${host}.extendModules { modules = [ ../tests/machine ] ++ modules; };
       inherit (extended.config.homelab) inventory;
       inherit (nixosConfigurations.${host}) pkgs;
     in
@@ -41,7 +36,7 @@ let
   shared = lib.mapAttrs (
     host: _:
     lib.genAttrs (plays.named ".nix" (tests + "/generations") ++ [ "as-configured" ]) (
-      generation: make host generation (moduleOf "" generation)
+      generation: make host generation (modulesOf "" generation)
     )
   ) nixosConfigurations;
 
@@ -58,12 +53,12 @@ let
       lib.genAttrs (lib.unique generations) (
         generation:
         let
-          module = moduleOf scenario generation;
+          modules = modulesOf scenario generation;
         in
-        if shared.${host} ? ${generation} && module == moduleOf "" generation then
+        if shared.${host} ? ${generation} && modules == modulesOf "" generation then
           shared.${host}.${generation}
         else
-          make host generation module
+          make host generation modules
       )
     ) ofHost;
 in

@@ -73,22 +73,21 @@ fn secret(file: &Path, text: &str) -> Result<()> {
         .map_err(|e| crate::Error::io("protect", file, e))
 }
 
-fn generate(tools: &Tools, file: &Path) -> Result<()> {
+/// A pair in `file` and `file.pub`; gives the public half.
+pub(crate) fn generate(tools: &Tools, file: &Path) -> Result<String> {
     Command::new(&tools.ssh_keygen)
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "harness", "-f"])
         .arg(file)
-        .success(LIMIT)
-        .map(drop)
+        .success(LIMIT)?;
+    let public = cache::read_text(&file.with_extension("pub"))?;
+    Ok(public.trim_end().to_owned())
 }
 
 impl Identity {
     pub fn create(tools: &Tools, dir: &Path) -> Result<Self> {
-        generate(tools, &dir.join("key"))?;
         Ok(Self {
             dir: dir.to_owned(),
-            public_key: cache::read_text(&dir.join("key.pub"))?
-                .trim_end()
-                .to_owned(),
+            public_key: generate(tools, &dir.join("key"))?,
             hosts: Mutex::new(BTreeMap::new()),
         })
     }

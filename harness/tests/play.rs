@@ -32,12 +32,13 @@ fn ground(harness: &Harness) -> Ground {
             path: ["/usr/bin", "/bin"].map(Into::into).into(),
             env: [("GREETING".to_owned(), "hello".to_owned())].into(),
             signing_key_variable: "KEY".to_owned(),
+            signer_key_variable: "SIGNER".to_owned(),
             files: |_| [("notes/today".into(), "nothing\n".to_owned())].into(),
         },
         trust: Trust {
-            users: vec!["root".to_owned()],
-            authorized_keys: "/etc/nowhere".to_owned(),
-            nix_conf: "/etc/nowhere/nix.conf".to_owned(),
+            user: "root".to_owned(),
+            files: BTreeMap::new(),
+            installed_key: "/etc/nowhere/installed-key".to_owned(),
         },
         nix: Nix {
             bin: "/nowhere".into(),

@@ -36,8 +36,7 @@ let
       inStore,
     }:
     let
-      moduleOf = plays.moduleOf play.scenario;
-      first = moduleOf (lib.head generations);
+      modulesOf = plays.modulesOf play.scenario;
     in
     { nodes, ... }:
     {
@@ -48,9 +47,9 @@ let
           ./node.nix
           ./generations.nix
         ]
-        ++ lib.optional (first != null) first;
+        ++ modulesOf (lib.head generations);
       config = {
-        slipway.generations = lib.genAttrs generations moduleOf;
+        slipway.generations = lib.genAttrs generations modulesOf;
         slipway.first = lib.head generations;
         # The machine's name for itself. Drivers before 26.05 call it by this, later ones by the name of its node, which
         # is therefore the same.
@@ -135,6 +134,7 @@ let
     in
     {
       inherit closures room;
+      release = builtins.readFile ../machine/release.sh;
       addresses =
         lib.mapAttrs (_: machine: addresses.${machine.host}) play.machines
         // lib.genAttrs (play.helpers ++ [ "controller" ]) (name: addresses.${name});

@@ -103,6 +103,8 @@ class World:
             return (0, "running\n")
         if "id_ed25519.pub" in script:
             return (0, "ssh-ed25519 KEY play\n")
+        if "signer-key.pub" in script:
+            return (0, "ssh-ed25519 SIGNER play\n")
         if script.endswith("signing-key.public"):
             return (0, "play-1:PUBLIC\n")
         if arguments[:1] == ["/registration"]:
@@ -156,6 +158,7 @@ GROUND: Ground = {
     "nodes": {"Niko": "Niko", CONTROLLER: CONTROLLER},
     "registration": "/registration",
     "room": "/nix/store/room",
+    "release": "release\n",
 }
 
 NOTHING: Expect = {"exit": {"codes": [0]}, "output": [], "output-lacks": [], "stdout": None, "json": {}, "units": {}}

@@ -12,8 +12,8 @@ in
 {
   options.slipway = {
     generations = lib.mkOption {
-      type = lib.types.attrsOf (lib.types.nullOr lib.types.path);
-      description = "By name, the module that makes it; null where there is nothing to add.";
+      type = lib.types.attrsOf (lib.types.listOf lib.types.path);
+      description = "By name, the modules that make it.";
     };
     first = lib.mkOption {
       type = lib.types.str;
@@ -26,17 +26,15 @@ in
   };
 
   config.slipway.evaluated = lib.mapAttrs (
-    name: module:
+    name: modules:
     if name == cfg.first then
       config
     else
       (extendModules {
         modules = [
-          {
-            disabledModules = lib.optional (cfg.generations.${cfg.first} != null) cfg.generations.${cfg.first};
-          }
+          { disabledModules = lib.subtractLists modules cfg.generations.${cfg.first}; }
         ]
-        ++ lib.optional (module != null) module;
+        ++ lib.subtractLists cfg.generations.${cfg.first} modules;
       }).config
   ) cfg.generations;
 }

@@ -32,7 +32,7 @@ def on(machine: str, user: str = "root") -> object:
 def test_a_command_runs_on_the_controller_with_the_plays_key(world: World) -> None:
     play(world, run("deploy ./good#Niko"))
     start = next(script for script in world.scripts("controller") if "setsid" in script)
-    assert start.endswith("/run/slipway-play/1 root export LOCAL_KEY=/root/signing-key\ndeploy ./good#Niko /root/play")
+    assert start.endswith("/run/slipway-play/1 root export LOCAL_KEY=/root/signing-key RELEASE_KEY=/root/signer-key\ndeploy ./good#Niko /root/play")
 
 
 def test_a_command_runs_on_a_machine_as_a_user_with_its_placeholders_filled(world: World) -> None:
@@ -319,11 +319,12 @@ def test_the_stage_is_set_up_with_keys_that_only_the_play_has(world: World) -> N
     stage.set_up()
     niko = world.scripts("Niko")
     trust = next(script for script in niko if "authorized_keys" in script)
-    assert trust.endswith("ssh-ed25519 KEY play play-1:PUBLIC deploy operator")
+    assert trust.endswith("ssh-ed25519 KEY play play-1:PUBLIC ssh-ed25519 SIGNER play deploy operator")
     assert any(script.endswith("/nix/store/room") for script in niko)
     controller = world.scripts("controller")
     assert any("nix-store --load-db" in script for script in controller)
     assert any("/root/play/good/nodes.json" in script for script in controller)
+    assert any("/root/play/release.sh release\n" in script for script in controller)
 
 
 def test_a_generation_of_machines_is_a_flake_of_plain_paths() -> None:
@@ -334,6 +335,7 @@ def test_a_generation_of_machines_is_a_flake_of_plain_paths() -> None:
     assert node["sshUser"] == "deploy"
     assert node["profiles"] == {"system": {"user": "root", "path": "/nix/store/p1"}}
     assert "storePath" not in written["good/flake.nix"]
+    assert written["good/Niko"] == "/nix/store/t1\n/nix/store/p1\n"
 
 
 def test_derivers_are_put_into_a_registration() -> None:

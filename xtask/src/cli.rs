@@ -392,10 +392,10 @@ pub struct VmTest {
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
     /// List scenarios, their machines and cells, and where each can be played
-    #[arg(long, conflicts_with_all = ["check", "all", "junit", "json"])]
+    #[arg(long, conflicts_with_all = ["check", "all", "junit", "json", "matrix"])]
     pub list: bool,
     /// Read every scenario and start nothing
-    #[arg(long, conflicts_with_all = ["all", "junit", "json"])]
+    #[arg(long, conflicts_with_all = ["all", "junit", "json", "matrix"])]
     pub check: bool,
     /// Plays at the same time [default: what memory and CPUs bear]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -418,11 +418,14 @@ pub struct VmTest {
     /// Write the report as JSON, `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write the cells of all matrices that were played as Markdown tables
+    #[arg(long, value_name = "FILE")]
+    pub matrix: Option<PathBuf>,
     /// Multiply every time-out, beside the measured speed of this machine
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = scale)]
     pub timeout_scale: f64,
     /// Stage nixos: open the driver's shell instead of playing
-    #[arg(long, conflicts_with_all = ["all", "list", "check", "junit", "json"])]
+    #[arg(long, conflicts_with_all = ["all", "list", "check", "junit", "json", "matrix"])]
     pub interactive: bool,
 }
 

@@ -65,7 +65,7 @@ pub fn declared(
                 format!("the generation `{}` is here twice", generation.value),
             );
         }
-        has_file(generation, scenario, known)?;
+        has_files(generation, scenario, known)?;
         generations.push(generation.value.clone());
     }
     if let (Some([]), true) = (table.generations.as_deref(), generations.is_empty()) {
@@ -97,8 +97,13 @@ pub fn declared(
     }))
 }
 
-fn has_file(generation: &Word, scenario: &str, known: &Known) -> Result<()> {
-    let name = &generation.value;
+/// Each part of the name, which `+` joins, has a file.
+fn has_files(generation: &Word, scenario: &str, known: &Known) -> Result<()> {
+    let mut parts = generation.value.split('+');
+    parts.try_for_each(|part| has_file(generation.line, part, scenario, known))
+}
+
+fn has_file(line: usize, name: &str, scenario: &str, known: &Known) -> Result<()> {
     if name == AS_CONFIGURED || (known.generations.contains(name) && name != "address") {
         return Ok(());
     }
@@ -118,5 +123,5 @@ fn has_file(generation: &Word, scenario: &str, known: &Known) -> Result<()> {
             )
         }
     };
-    Err(Fault::new(generation.line, cause))
+    Err(Fault::new(line, cause))
 }

@@ -220,7 +220,7 @@ impl<'a> Names<'a> {
             if before.is_some_and(|c| is_name_char(c) || c == '.' || c == '/') {
                 continue;
             }
-            let (generation, rest) = name_of(&command[at + path.len()..]);
+            let (generation, rest) = generation_of(&command[at + path.len()..]);
             let having = || {
                 self.hosts()
                     .filter(|(_, host)| host.generations.iter().any(|known| known == generation))
@@ -291,6 +291,15 @@ impl<'a> Names<'a> {
 
 /// The name that a text begins with, and what follows it.
 fn name_of(text: &str) -> (&str, &str) {
-    let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
+    begin(text, is_name_char)
+}
+
+/// The same for a generation, whose name may be made of several.
+fn generation_of(text: &str) -> (&str, &str) {
+    begin(text, |c| is_name_char(c) || c == '+')
+}
+
+fn begin(text: &str, belongs: fn(char) -> bool) -> (&str, &str) {
+    let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
     text.split_at(end)
 }

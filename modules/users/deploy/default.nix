@@ -15,6 +15,13 @@ in
 {
   options.homelab.users.deploy = {
     enable = lib.mkEnableOption "the user `deploy`, as whom CI and workstations deploy this host";
+    entry = lib.mkOption {
+      type = lib.types.raw;
+      internal = true;
+      readOnly = true;
+      default = entry;
+      description = "Given a holder's name and a key, the line by which sshd knows them.";
+    };
     keys = lib.mkOption {
       type = lib.types.attrsOf lib.types.str;
       default = { };

@@ -29,6 +29,8 @@ Ground = TypedDict(
         "nodes": Dict[str, str],
         # nix-store --load-db reads it: all closures, without their derivers.
         "registration": str,
+        # Makes releases, for hosts with a guard.
+        "release": str,
         # A file that only keeps room on the disks of hosts' machines.
         "room": str,
     },

@@ -22,7 +22,7 @@ from .model import (
     fates,
     is_named,
 )
-from .stage import FOLDER, SIGNING_KEY, Stage
+from .stage import FOLDER, SIGNER_KEY, SIGNING_KEY, Stage
 
 # Seconds that may lie between the last look at `before` and the fault: what happens in between is not seen. The same
 # as in the other player.
@@ -154,7 +154,7 @@ class Player:
             guest, user = self.stage.machine(by["user"]["machine"]), by["user"]["user"]
             folder = "/"
         else:
-            command = f"export LOCAL_KEY={SIGNING_KEY}\n{command}"
+            command = f"export LOCAL_KEY={SIGNING_KEY} RELEASE_KEY={SIGNER_KEY}\n{command}"
         on = None if guest is self.stage.controller else guest.name
         before = {name: look.units(self.stage.machine(name), units) for name, units in expect["units"].items()}
         during = run["during"]

@@ -12,6 +12,7 @@ from .model import CONTROLLER, Json, Play
 # Where commands on the controller run.
 FOLDER = "/root/play"
 SIGNING_KEY = "/root/signing-key"
+SIGNER_KEY = "/root/signer-key"
 
 # Pure evaluation may read what lies beside it, and deploy-rs asks for the closures by name.
 FLAKE = """{
@@ -27,11 +28,22 @@ umask 077
 mkdir -p /root/.ssh {FOLDER}
 [ -e /root/.ssh/id_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -C play -f /root/.ssh/id_ed25519
 nix-store --generate-binary-cache-key play-1 {SIGNING_KEY} {SIGNING_KEY}.public
+[ -e {SIGNER_KEY} ] || ssh-keygen -q -t ed25519 -N '' -C play -f {SIGNER_KEY}
 """
+# What came with the image has no signatures, and later deployments would leave it so: it is signed once, by a key that
+# is gone afterwards.
 TRUST = """set -eu
-mkdir -p /etc/slipway-test/authorized_keys
-for user in $3; do printf '%s\\n' "$1" > "/etc/slipway-test/authorized_keys/$user"; done
-printf 'extra-trusted-public-keys = %s\\n' "$2" > /etc/slipway-test/nix.conf
+cd /etc
+mkdir -p slipway-test/authorized_keys
+cd slipway-test
+for user in $4; do printf '%s\\n' "$1" > "authorized_keys/$user"; done
+printf 'extra-trusted-public-keys = %s\\n' "$2" > nix.conf
+printf '%s\\n' "$2" > trusted-keys
+printf 'play namespaces="slipway-release@v1" %s\\n' "$3" > allowed_signers
+secret=$(mktemp)
+nix-store --generate-binary-cache-key installation-1 "$secret" installed-key
+nix --extra-experimental-features nix-command store sign --all --key-file "$secret"
+rm "$secret"
 systemctl restart nix-daemon.service
 """
 UP = 300.0
@@ -69,11 +81,12 @@ class Stage:
         self.controller.must(KEYS)
         ssh = self.controller.must("cat /root/.ssh/id_ed25519.pub").strip()
         nix = self.controller.must(f"cat {SIGNING_KEY}.public").strip()
+        signer = self.controller.must(f"cat {SIGNER_KEY}.pub").strip()
         for name in self.hosts():
-            self.machine(name).must(TRUST, ssh, nix, " ".join(USERS))
+            self.machine(name).must(TRUST, ssh, nix, signer, " ".join(USERS), within=300)
             # What was only there to make the disk larger.
             self.machine(name).must('nix-store --delete "$1"', self.ground["room"], within=120)
-        for file, text in files(self.closures).items():
+        for file, text in {**files(self.closures), "release.sh": self.ground["release"]}.items():
             self.controller.must(WRITE, f"{FOLDER}/{file}", text)
 
     def register(self) -> None:
@@ -106,8 +119,10 @@ def files(closures: Closures) -> Dict[str, str]:
     """What lies in the controller's folder: for each name of a generation a flake, whose deploy-rs nodes are the
     machines that have such a generation."""
     nodes: Dict[str, Dict[str, Json]] = {}
+    written: Dict[str, str] = {}
     for machine, generations in closures.by_machine.items():
         for generation, closure in generations.items():
+            written[f"{generation}/{machine}"] = f"{closure['toplevel']}\n{closure['profile']}\n"
             node = closure["node"]
             if node is None:
                 continue
@@ -117,7 +132,6 @@ def files(closures: Closures) -> Dict[str, str]:
                 "hostname": machine,
                 "profiles": {"system": profile},
             }
-    written = {}
     for generation, machines in nodes.items():
         written[f"{generation}/flake.nix"] = FLAKE
         written[f"{generation}/nodes.json"] = json.dumps(machines)

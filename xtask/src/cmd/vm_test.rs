@@ -8,7 +8,7 @@ use crate::cli::{Global, VmTest};
 use crate::failure::{Exit, Failure};
 use crate::report;
 use crate::scenarios::outcome::Report;
-use crate::scenarios::{self, junit, list, render, repeat, select, Options, Wanted};
+use crate::scenarios::{self, junit, list, matrix, render, repeat, select, Options, Wanted};
 
 pub async fn run(global: &Global, args: VmTest) -> Result<Exit> {
     if args.list || args.check {
@@ -52,6 +52,9 @@ fn tell(report: &Report, args: &VmTest) -> Result<()> {
             flaky.join(", ")
         ));
     }
+    if let Some(file) = &args.matrix {
+        write(file, &matrix::document(report))?;
+    }
     let Some(junit) = &args.junit else {
         return report::data_and_document(&text, report, args.json.as_deref());
     };
@@ -60,12 +63,16 @@ fn tell(report: &Report, args: &VmTest) -> Result<()> {
         report::say(text.trim_end());
         text = document;
     } else {
-        std::fs::write(junit, document).map_err(|error| {
-            Failure::failed(format!("cannot write {}: {error}", junit.display()))
-                .try_next("a file in a folder that exists and that you may write to")
-        })?;
+        write(junit, &document)?;
     }
     report::data_and_document(&text, report, args.json.as_deref())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| {
+        Failure::failed(format!("cannot write {}: {error}", file.display()))
+            .try_next("a file in a folder that exists and that you may write to")
+    })
 }
 
 async fn read(global: &Global, args: &VmTest) -> Result<Exit> {

@@ -15,7 +15,11 @@ const FLAKE: &str = r#"{
 }
 "#;
 
-/// `GENERATION/flake.nix` and what it reads. A host that is never deployed is no node.
+/// Makes releases, for hosts with a guard. Both players have it.
+const RELEASE: &str = include_str!("../../../tests/machine/release.sh");
+
+/// `GENERATION/flake.nix` and what it reads, and `GENERATION/MACHINE` with the closure's paths for `release.sh`. A host
+/// that is never deployed is no node.
 pub fn files(closures: &Closures) -> BTreeMap<PathBuf, String> {
     let mut nodes: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for (of, closure) in closures {
@@ -26,7 +30,13 @@ pub fn files(closures: &Closures) -> BTreeMap<PathBuf, String> {
                 .insert(of.machine.clone(), node);
         }
     }
-    let mut files = BTreeMap::new();
+    let mut files = BTreeMap::from([("release.sh".into(), RELEASE.to_owned())]);
+    for (of, closure) in closures {
+        let paths = [&closure.toplevel, &closure.profile];
+        let lines = paths.map(|path| format!("{}\n", path.display()));
+        let folder = PathBuf::from(&of.generation);
+        files.insert(folder.join(&of.machine), lines.concat());
+    }
     for (generation, nodes) in nodes {
         let folder = PathBuf::from(generation);
         files.insert(folder.join("flake.nix"), FLAKE.to_owned());
@@ -90,10 +100,15 @@ mod tests {
         assert_eq!(
             names,
             [
+                "good/Ingress",
+                "good/Niko",
+                "good/Template",
                 "good/flake.nix",
                 "good/nodes.json",
+                "next/Niko",
                 "next/flake.nix",
-                "next/nodes.json"
+                "next/nodes.json",
+                "release.sh"
             ]
         );
         let good: Value = serde_json::from_str(&files[&PathBuf::from("good/nodes.json")]).unwrap();

@@ -26,6 +26,9 @@ const HELPERS: [(&str, &str); 4] = [
 ];
 const WITHOUT_ADDRESS: &str = "192.168.0.99";
 
+/// The public half of the key that signed what a machine was installed with; the generation `guard` trusts it.
+pub const INSTALLED_KEY: &str = "/etc/slipway-test/installed-key";
+
 /// The tools of a rehearsal, installed if they were missing.
 #[derive(Debug, Clone)]
 pub struct Provisions {
@@ -169,6 +172,7 @@ impl Shared {
                 .into(),
             env: BTreeMap::new(),
             signing_key_variable: "LOCAL_KEY".to_owned(),
+            signer_key_variable: "RELEASE_KEY".to_owned(),
             files: controller::files,
         };
         let bin = fleet.nix.program().parent().unwrap_or(Path::new("/"));
@@ -199,12 +203,26 @@ impl Shared {
     }
 }
 
-/// As `tests/machine` has hosts' machines trust the keys of a play.
+/// As `tests/machine` and the generation `guard` have hosts' machines trust the keys of a play.
 fn trust() -> Trust {
+    let files = [
+        ("authorized_keys/deploy", "{{ssh-key}}"),
+        ("authorized_keys/operator", "{{ssh-key}}"),
+        ("nix.conf", "extra-trusted-public-keys = {{nix-key}}"),
+        ("trusted-keys", "{{nix-key}}"),
+        (
+            "allowed_signers",
+            "play namespaces=\"slipway-release@v1\" {{signer-key}}",
+        ),
+    ];
+    let folder = "/etc/slipway-test";
     Trust {
-        users: ["deploy", "operator"].map(str::to_owned).into(),
-        authorized_keys: "/etc/slipway-test/authorized_keys".to_owned(),
-        nix_conf: "/etc/slipway-test/nix.conf".to_owned(),
+        user: "deploy".to_owned(),
+        files: files
+            .into_iter()
+            .map(|(file, text)| (format!("{folder}/{file}"), text.to_owned()))
+            .collect(),
+        installed_key: INSTALLED_KEY.to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod image;
 pub mod junit;
 pub mod list;
 mod logs;
+pub mod matrix;
 mod nixos;
 pub mod outcome;
 mod pool;

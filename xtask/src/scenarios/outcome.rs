@@ -75,6 +75,8 @@ impl Verdict {
 pub struct Played {
     /// The name that plays it again.
     pub name: String,
+    /// The scenario's, with the cell's values in it.
+    pub title: String,
     pub cell: Option<String>,
     pub control: Option<Control>,
     /// Counted from 1.
@@ -127,6 +129,7 @@ impl Played {
     pub fn of(play: &Play, round: u16, outcome: Outcome) -> Self {
         Self {
             name: play.name.clone(),
+            title: play.title.clone(),
             cell: play.cell.clone(),
             control: play.control.as_ref().map(|control| Control {
                 title: control.title.clone(),

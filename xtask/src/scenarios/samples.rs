@@ -140,6 +140,7 @@ pub fn report() -> Report {
 fn played(name: &str, seconds: f64) -> Played {
     Played {
         name: name.to_owned(),
+        title: format!("The title of {name}"),
         cell: None,
         control: None,
         round: 1,

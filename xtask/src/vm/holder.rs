@@ -20,7 +20,7 @@ use super::place::{Place, Port, State};
 use super::wire::{Answer, Ask, Event, Line, New, Origin, Refusal, Request, STAY};
 use crate::cache_dir::CacheDir;
 use crate::failure::{self, Exit};
-use crate::scenarios::ground::worded;
+use crate::scenarios::ground::{worded, INSTALLED_KEY};
 use crate::scenarios::image;
 
 /// Who comes in by ssh, if the configuration has such a user; root cannot, on a host.
@@ -198,6 +198,7 @@ fn install(
         nix: &nix,
         toplevel: &new.toplevel,
         in_store: &[],
+        key_file: INSTALLED_KEY,
     };
     doing(name, "starting");
     let spec = Spec {

@@ -12,9 +12,13 @@ use crate::cache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::{Command, Guarded};
 use crate::run::Run;
+use crate::ssh;
 
 /// Host time for what the controller itself does.
 const HOST: Duration = Duration::from_secs(300);
+
+/// What ssh exits with if it did not get in.
+const SSH_FAILED: i32 = 255;
 
 /// What tells its processes from all others.
 const MARK: &str = "HARNESS_CONTROLLER";
@@ -32,6 +36,8 @@ pub(super) struct Desk {
     mark: String,
     /// Of the key that signs what is deployed.
     pub nix_public_key: String,
+    /// Of the key of ssh that signs what else is to be signed.
+    pub signer_public_key: String,
     started: Vec<Guarded>,
     count: usize,
 }
@@ -92,6 +98,8 @@ impl Desk {
                 ground.nix.make_key(&key)?
             }
         };
+        let signer = inner.dir().join("signer-key");
+        let signer_public_key = ssh::generate(inner.harness.tools(), &signer)?;
         // Not its name: plays of one name run side by side, and long names are cut.
         let mark = inner.dir().display().to_string();
         let mut env = environment(&dir, &store, &ground.nix);
@@ -106,12 +114,17 @@ impl Desk {
             ground.controller.signing_key_variable.clone(),
             key.display().to_string(),
         );
+        env.insert(
+            ground.controller.signer_key_variable.clone(),
+            signer.display().to_string(),
+        );
         Ok(Self {
             dir,
             logs: inner.logs.clone(),
             env,
             mark,
             nix_public_key,
+            signer_public_key,
             started: Vec::new(),
             count: 0,
         })
@@ -151,14 +164,14 @@ impl Desk {
             .capture(within)
     }
 
-    /// Whether `ssh USER@MACHINE true` works.
+    /// Whether `ssh USER@MACHINE true` gets in; a key that has one command only does not run this one.
     pub fn reaches(&self, user: &str, machine: &str, within: Duration) -> Result<bool> {
         let answer = self
             .command(self.dir.join("bin/ssh"))
             .args(["-oConnectTimeout=5", &format!("{user}@{machine}"), "true"])
             .capture(within);
         match answer {
-            Ok(output) => Ok(output.success()),
+            Ok(output) => Ok(output.code != SSH_FAILED),
             Err(error) if error.kind() == ErrorKind::TimedOut => Ok(false),
             Err(error) => Err(error),
         }

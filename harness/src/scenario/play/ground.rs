@@ -26,12 +26,13 @@ pub struct Ground {
 /// How hosts' machines come to trust the keys of a play: their configuration reads these files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
-    /// Who logs in from the controller; the first is whom `reachable` asks for.
-    pub users: Vec<String>,
-    /// Has a file for each of them.
-    pub authorized_keys: String,
-    /// Included by nix.conf.
-    pub nix_conf: String,
+    /// Whom `reachable` logs in as.
+    pub user: String,
+    /// What is written where, with the public halves of the play's keys in it: `{{ssh-key}}` logs in from the
+    /// controller, `{{nix-key}}` signs what is deployed, `{{signer-key}}` (of ssh, too) signs whatever else is to be.
+    pub files: BTreeMap<String, String>,
+    /// Where an installation leaves the public half of the key that signed what it brought.
+    pub installed_key: String,
 }
 
 pub type Closures = BTreeMap<GenerationOf, Closure>;
@@ -56,8 +57,10 @@ pub struct Controller {
     pub path: Vec<PathBuf>,
     /// Besides HOME, PATH, and what Nix needs.
     pub env: BTreeMap<String, String>,
-    /// The variable that names the file with the play's signing key.
+    /// The variable that names the file with the play's key for Nix.
     pub signing_key_variable: String,
+    /// The variable that names the file with the play's key of ssh for other signatures.
+    pub signer_key_variable: String,
     /// What lies in the working folder, relative to it; given the closures as the play means them.
     pub files: fn(&Closures) -> BTreeMap<PathBuf, String>,
 }

@@ -13,7 +13,7 @@ use crate::machine::{Exec, Machine};
 use crate::process::Command;
 
 /// Raised when an installed machine becomes another one for the same closures.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Guest seconds for each step of the installation, and for the units to settle after a boot.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -26,13 +26,23 @@ pub struct Installation<'a> {
     pub toplevel: &'a Path,
     /// Paths whose closures also lie in the machine's store, kept from its garbage collection.
     pub in_store: &'a [PathBuf],
+    /// Where the machine has the public half of the key that signed all of it.
+    pub key_file: &'a str,
 }
 
-/// Arguments: the disk with the closures, the toplevel, paths that stay.
+/// Arguments: the disk with the closures, the toplevel, the key's file, paths that stay. What an import brings has no
+/// signatures, and later deployments would leave it so: it is signed once, by a key that is gone afterwards.
 const INSTALL: &str = r#"set -eu
-disk=$1 toplevel=$2
-shift 2
+disk=$1 toplevel=$2 public=$3
+shift 3
 nix-store --option fsync-metadata false --import <"$disk" >/dev/null
+flakes() { nix --extra-experimental-features nix-command "$@"; }
+secret=$(mktemp)
+flakes key generate-secret --key-name installation >"$secret"
+mkdir -p "${public%/*}"
+flakes key convert-secret-to-public <"$secret" >"$public"
+flakes --option fsync-metadata false store sign --all --key-file "$secret"
+rm "$secret"
 mkdir -p /nix/var/nix/profiles /nix/var/nix/gcroots/in-store
 for path in "$@"; do ln -sfn "$path" "/nix/var/nix/gcroots/in-store/${path##*/}"; done
 nix-env -p /nix/var/nix/profiles/system --set "$toplevel"
@@ -43,7 +53,8 @@ impl Installation<'_> {
     /// Names a machine on which it was done, for `Origin::Snapshot`.
     pub fn key(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(format!("{FORMAT}\n{}\n", self.toplevel.display()));
+        let toplevel = self.toplevel.display();
+        hash.update(format!("{FORMAT}\n{toplevel}\n{}\n", self.key_file));
         let mut others: Vec<_> = self.in_store.iter().collect();
         others.sort();
         for path in others {
@@ -60,7 +71,8 @@ impl Installation<'_> {
         self.nix.export(self.toplevel, self.in_store, &export)?;
         let disk = machine.attach(&export, "closures")?;
         let toplevel = self.toplevel.to_string_lossy().into_owned();
-        let mut argv = vec!["/bin/sh", "-c", INSTALL, "install", &disk, &toplevel];
+        let mut argv = vec!["/bin/sh", "-c", INSTALL, "install"];
+        argv.extend([disk.as_str(), &toplevel, self.key_file]);
         let others: Vec<_> = self.in_store.iter().map(|p| p.to_string_lossy()).collect();
         argv.extend(others.iter().map(AsRef::as_ref));
         let output = machine.exec(Exec::new(argv).timeout(LIMIT))?;

@@ -19,13 +19,13 @@ use crate::scenario::{self, fill, GenerationOf, HostMachine, Play};
 /// Guest seconds for writing a few files.
 const BRIEF: Duration = Duration::from_secs(30);
 
-/// Arguments: the keys' folder, the public key, nix.conf's file, its line, the users.
+/// Arguments: a file and its text, and so on.
 const TRUST: &str = r#"set -eu
-folder=$1 key=$2 nix=$3 line=$4
-shift 4
-mkdir -p "$folder" "${nix%/*}"
-for user in "$@"; do printf '%s\n' "$key" >"$folder/$user"; done
-printf '%s\n' "$line" >"$nix"
+while [ $# -gt 0 ]; do
+  mkdir -p "${1%/*}"
+  printf '%s\n' "$2" >"$1"
+  shift 2
+done
 # One that runs has read the old file; its socket starts the next.
 pkill -x nix-daemon || true
 # The first power cut may come before the kernel would have written it.
@@ -64,7 +64,7 @@ impl<'a> Stage<'a> {
             ground,
             closures: &closures,
             lan: &lan,
-            key: &desk.nix_public_key,
+            desk: &desk,
             cold: options.cold,
             observer,
         };
@@ -121,12 +121,7 @@ impl<'a> Stage<'a> {
             },
             machine,
             desk: &self.desk,
-            user: self
-                .ground
-                .trust
-                .users
-                .first()
-                .map_or("root", String::as_str),
+            user: &self.ground.trust.user,
         })
     }
 
@@ -169,7 +164,7 @@ struct Setting<'a> {
     ground: &'a Ground,
     closures: &'a Closures,
     lan: &'a Lan,
-    key: &'a str,
+    desk: &'a Desk,
     cold: bool,
     observer: &'a dyn Observer,
 }
@@ -216,6 +211,7 @@ impl Setting<'_> {
             nix: &self.ground.nix,
             toplevel: &closure.toplevel,
             in_store: &in_store,
+            key_file: &self.ground.trust.installed_key,
         };
         let install = |machine: &Machine| {
             let words = format!("{first} is installed, which is kept for the next time");
@@ -251,19 +247,22 @@ impl Setting<'_> {
 
     /// The play's keys may log in, and what they sign is taken.
     fn trust(&self, machine: &Machine) -> Result<()> {
-        let trust = &self.ground.trust;
-        let line = format!("extra-trusted-public-keys = {}", self.key);
-        let mut argv = vec![
-            "/bin/sh",
-            "-c",
-            TRUST,
-            "trust",
-            &trust.authorized_keys,
-            self.run.public_key(),
-            &trust.nix_conf,
-            &line,
-        ];
-        argv.extend(trust.users.iter().map(String::as_str));
+        let key = |word: &str| match word {
+            "ssh-key" => Some(self.run.public_key().to_owned()),
+            "nix-key" => Some(self.desk.nix_public_key.clone()),
+            "signer-key" => Some(self.desk.signer_public_key.clone()),
+            _ => None,
+        };
+        let mut argv: Vec<String> = ["/bin/sh", "-c", TRUST, "trust"].map(str::to_owned).into();
+        for (file, text) in &self.ground.trust.files {
+            let text = fill(text, &key).map_err(|word| {
+                Error::new(
+                    ErrorKind::State,
+                    format!("{file} wants {{{{{word}}}}}, which is no key of a play"),
+                )
+            })?;
+            argv.extend([file.clone(), text]);
+        }
         let output = machine.exec(Exec::new(argv).timeout(BRIEF))?;
         match output.success() {
             true => Ok(()),

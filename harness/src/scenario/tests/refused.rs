@@ -164,6 +164,14 @@ fn names_that_are_not_there() {
                 "[machines.client]\nhelper = true\nin-store = [\"Niko.good\"]\n[machines.Niko]",
             ),
             ("\"good\", \"breaks-sshd\"]", "\"god\", \"breaks-sshd\"]"),
+            (
+                "\"good\", \"breaks-sshd\"]",
+                "\"good\", \"good+breaks-shd\"]",
+            ),
+            (
+                "\"good\", \"breaks-sshd\"]",
+                "\"good\", \"good+breaks-sshd\", \"breaks-sshd\"]",
+            ),
             ("\"good\", \"breaks-sshd\"]", "\"good\", \"good\"]"),
             ("\"good\", \"breaks-sshd\"]", "\"good\", \"address\"]"),
             (
