@@ -2,6 +2,7 @@
 //! stands on is handed in as its `Ground`.
 
 mod controller;
+mod during;
 mod expect;
 mod facts;
 mod failure;
