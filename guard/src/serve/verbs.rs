@@ -43,6 +43,9 @@ impl Service {
                 return document_answer(stream, &self.accept_release(asker, document)?);
             }
             Command::Status => return document_answer(stream, &self.status()?),
+            Command::Health { wait } => {
+                return document_answer(stream, &self.health(stream, wait)?)
+            }
             Command::History { limit } => {
                 let entries = self.history.newest(limit)?;
                 let host = self.config.host.clone();
@@ -94,6 +97,7 @@ impl Service {
         let running = system.running();
         Ok(Status {
             host: self.config.host.clone(),
+            boot_id: Some(self.config.boot_id()?),
             booted: system.booted(),
             // A loader that cannot be asked is a null, and not the end of the answer.
             boot_default: system.boot_default().unwrap_or_else(|error| {
