@@ -10,6 +10,7 @@ pub mod live;
 mod notify;
 pub mod outcome;
 pub mod plan;
+pub mod reboot;
 pub mod render;
 mod request;
 mod run;

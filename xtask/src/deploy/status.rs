@@ -152,7 +152,7 @@ async fn origin(fleet: &Fleet, live: &Live) -> Result<Option<Origin>> {
 }
 
 /// What only a boot into the default would bring into effect.
-fn reboot_due(live: &Live) -> Option<Vec<String>> {
+pub fn reboot_due(live: &Live) -> Option<Vec<String>> {
     if let Some(guard) = &live.guard {
         return Some(guard.reboot_due.clone());
     }
