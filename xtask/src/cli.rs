@@ -262,6 +262,12 @@ pub struct Deploy {
     /// When a host boots into it instead of switching
     #[arg(long, value_enum, default_value_t = BootChoice::Auto)]
     pub boot: BootChoice,
+    /// Do this with the hosts that are named, whatever the ref means
+    #[arg(long, value_enum, conflicts_with_all = ["boot", "release"])]
+    pub action: Option<ActionChoice>,
+    /// Deploy the machine that this runs on, without ssh [default HOST: the name that it calls itself by]
+    #[arg(long, conflicts_with_all = ["wave", "against"])]
+    pub local: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub plan: bool,
@@ -278,7 +284,7 @@ pub struct Deploy {
     #[arg(long, value_enum, default_value_t = RollbackChoice::Wave)]
     pub rollback: RollbackChoice,
     /// Go on with a deployment whose controller was killed
-    #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease"])]
+    #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease", "action", "local"])]
     pub resume: bool,
     /// Do not ask before hosts are touched
     // CI systems set `true`, `1` or nothing at all.
@@ -349,6 +355,15 @@ pub struct Reboot {
     /// One JSON document instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ActionChoice {
+    Switch,
+    /// In effect after the next reboot
+    Boot,
+    /// Until the next reboot, or for as long as --for says
+    Test,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -92,7 +92,7 @@ impl Loopback {
         let conf_dir = std::env::var("NIX_CONF_DIR").unwrap_or_else(|_| "/etc/nix".to_owned());
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/key\nPidFile none\nUsePAM no\nPermitRootLogin yes\n\
-             StrictModes no\nAuthorizedKeysFile {1}/client.pub\nPasswordAuthentication no\nLogLevel ERROR\n\
+             StrictModes no\nAuthorizedKeysFile {1}/client.pub\nPasswordAuthentication no\nLogLevel VERBOSE\n\
              MaxStartups 100\nSetEnv PATH={bin}:/usr/sbin:/usr/bin:/sbin:/bin NIX_CONF_DIR={conf_dir}\n",
             root.display(),
             self.dir.path().display(),
@@ -219,6 +219,7 @@ impl Loopback {
           EOF
           chmod +x $out/bin/switch-to-configuration
           touch $out/init
+          echo rehearsal-1 > $out/init-interface-version
           if [ -n "${{host.kernel}}" ]; then ln -s ${{builtins.toFile "kernel" host.kernel}} $out/kernel; fi
         '';
       profile =
@@ -357,13 +358,29 @@ impl Loopback {
         host.sshd = Some(child);
         let address = format!("127.0.0.1:{}", host.port);
         let started = Instant::now();
-        while std::net::TcpStream::connect(&address).is_err() {
+        let wait = || {
             assert!(
                 started.elapsed() < Duration::from_secs(10),
                 "sshd of {name} does not listen"
             );
             std::thread::sleep(Duration::from_millis(20));
+        };
+        while std::net::TcpStream::connect(&address).is_err() {
+            wait();
         }
+        // Once it is logged, nobody takes it for a connection that comes later.
+        while self.connections(name) == 0 {
+            wait();
+        }
+    }
+
+    /// How often somebody connected to the host since it was started; the look at whether it listens is the first.
+    pub fn connections(&self, name: &str) -> usize {
+        let log = std::fs::read_to_string(self.root(name).join("sshd.log")).unwrap();
+        let lines = log.lines();
+        lines
+            .filter(|line| line.starts_with("Connection from "))
+            .count()
     }
 
     /// From its next start on, every command of the host is this script's, which reads `SSH_ORIGINAL_COMMAND`.
@@ -381,6 +398,16 @@ impl Loopback {
         if let Some(mut sshd) = self.host(name).sshd.take() {
             sshd.kill().unwrap();
             sshd.wait().unwrap();
+        }
+        // The kernel takes its time with the processes of a name space, and they have the port.
+        let address = format!("127.0.0.1:{}", self.host(name).port);
+        let started = Instant::now();
+        while std::net::TcpStream::connect(&address).is_ok() {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "sshd of {name} does not end"
+            );
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -415,6 +442,32 @@ impl Loopback {
             format!("{}:{}", bin.display(), path.to_str().unwrap()),
         );
         command
+    }
+
+    /// The same on the host itself, without its sshd: what a person does who sits at it.
+    pub fn on_host(&self, name: &str, args: &[&str]) -> Output {
+        let root = self.root(name);
+        let script = format!(
+            "hostname {name} && mount --bind {0}/run /run && mount --bind {0}/profiles /nix/var/nix/profiles && \
+             mount --bind {0}/tmp /var/tmp && exec \"$0\" \"$@\"",
+            root.display()
+        );
+        let command = self.command(args);
+        let mut on_host = Command::new("unshare");
+        on_host
+            .args(["--mount", "--uts", "--propagation", "private"])
+            // Whether deploy-rs is about something is asked of its own processes, not of other tests'.
+            .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args(["sh", "-c", &script])
+            .arg(command.get_program())
+            .args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => on_host.env(name, value),
+                None => on_host.env_remove(name),
+            };
+        }
+        on_host.output().unwrap()
     }
 
     pub fn xtask(&self, args: &[&str]) -> Output {

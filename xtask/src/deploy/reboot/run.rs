@@ -14,7 +14,7 @@ use super::judge;
 use super::outcome::{HostReport, Outcome, Report};
 use super::plan::{closed, HostPlan, Plan, Turn};
 use super::Request;
-use crate::deploy::ask;
+use crate::deploy::ask::{self, Place};
 use crate::deploy::verbs::call;
 use crate::fleet::inventory::Host;
 use crate::fleet::store_path::StorePath;
@@ -29,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(900);
 
 pub async fn run(plan: &Plan, request: &Request) -> Result<Report> {
     let started = Instant::now();
-    let target = |plan: &HostPlan, stage| ask::target(&plan.host, stage);
+    let target = |plan: &HostPlan, stage| ask::target(&plan.host, stage, Place::Away);
     let targets: Vec<Target> = plan
         .hosts
         .iter()
