@@ -11,8 +11,11 @@ use guard::release::{is_host_name, Release, SignedRelease};
 use guard::store_path::StorePath;
 use guard::wire::{self, Answers};
 
+/// Whether the bytes were taken.
+pub type Target = fn(&[u8]) -> bool;
+
 /// Each with the name of its folder in `corpus/`.
-pub const ALL: [(&str, fn(&[u8]) -> bool); 6] = [
+pub const ALL: [(&str, Target); 6] = [
     ("command", command),
     ("config", config),
     ("path-info", path_info),

@@ -4,6 +4,7 @@
 mod follow;
 mod health;
 mod launch;
+mod reboot;
 mod tasks;
 mod trial;
 mod verbs;

@@ -1,6 +1,7 @@
 //! ssh: how a host of the fleet is reached, with the host keys that the inventory names and no others.
 
-use std::io::Write;
+mod here;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,7 +105,7 @@ impl Ssh {
         std::fs::write(dir.path().join(KNOWN_HOSTS), text)
             .context("cannot write the known host keys")?;
         if targets.iter().any(|target| target.here) {
-            write_program(&dir.path().join(PROGRAM), HERE)
+            here::write(&dir.path().join(PROGRAM))
                 .context("cannot write what runs commands here")?;
         }
         Ok(Self { dir })
@@ -142,15 +143,6 @@ impl Ssh {
 
 const KNOWN_HOSTS: &str = "known_hosts";
 const PROGRAM: &str = "ssh";
-/// In place of ssh, for the machine that this runs on.
-const HERE: &str = include_str!("here.sh");
-
-fn write_program(file: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::File::options();
-    let file = options.create_new(true).write(true).mode(0o700).open(file);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-}
 
 /// A line for each of the host's keys.
 fn known_hosts(target: &Target) -> String {
@@ -204,54 +196,6 @@ pub mod tests {
             loopback_only: true,
             here: false,
         }
-    }
-
-    /// As xtask, deploy-rs and Nix each call it.
-    #[test]
-    fn what_takes_the_place_of_ssh_runs_the_command_and_nothing_else() {
-        let target = Target {
-            here: true,
-            ..target()
-        };
-        let ssh = Ssh::knowing([&target]).unwrap();
-        let program = ssh.programs(&target).unwrap().join(PROGRAM);
-        for arguments in [
-            &[
-                "-T",
-                "-oA=b",
-                "-l",
-                "me",
-                "--",
-                "localhost",
-                "echo $((1 + 1)) 'a  b'",
-            ][..],
-            &["root@localhost", "-p", "22", "echo $((1 + 1)) 'a  b'"],
-            &[
-                "root@localhost",
-                "-x",
-                "-a",
-                "-oB=c",
-                "--",
-                "echo",
-                "$((1 + 1))",
-                "'a  b'",
-            ],
-        ] {
-            let output = std::process::Command::new(&program)
-                .args(arguments)
-                .output()
-                .unwrap();
-            assert_eq!(
-                String::from_utf8_lossy(&output.stdout),
-                "2 a  b\n",
-                "{arguments:?}"
-            );
-        }
-        let failed = std::process::Command::new(&program)
-            .args(["localhost", "exit 7"])
-            .status();
-        assert_eq!(failed.unwrap().code(), Some(7));
-        assert_eq!(target.arguments(Path::new("FILE")), [""; 0]);
     }
 
     #[test]
