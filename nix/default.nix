@@ -82,13 +82,11 @@ let
       );
       packages = eachSystem (_: pkgs: import ./packages.nix { inherit lib pkgs; });
       apps = eachSystem (
-        system: _: rec {
-          xtask = {
-            type = "app";
-            program = "${packages.${system}.xtask}/bin/xtask";
-            meta.description = "Build, check and deploy the fleet";
-          };
-          default = xtask;
+        system: pkgs:
+        import ./apps.nix {
+          inherit lib pkgs;
+          inherit (fleet) stage;
+          packages = packages.${system};
         }
       );
     in

@@ -12,6 +12,9 @@ use crate::time::Time;
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub host: String,
+    /// Of this boot of the machine; null from a guard that is too old to say it.
+    #[serde(default)]
+    pub boot_id: Option<String>,
     /// Toplevels: of `/run/current-system`, of `/run/booted-system`, of what boots next if nothing happens, and of the
     /// system profile.
     pub running: Option<StorePath>,
@@ -196,6 +199,20 @@ pub enum Event {
         toplevel: Option<StorePath>,
         note: String,
     },
+}
+
+/// The answer to `health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    pub host: String,
+    /// The boot of which this is said.
+    pub boot_id: String,
+    /// Whether systemd has started all that it was to start.
+    pub is_up: bool,
+    /// Checks that do not pass, each with why.
+    pub failed_checks: Vec<String>,
+    pub failed_units: Vec<String>,
 }
 
 /// The answer to `history`, newest first.

@@ -2,7 +2,7 @@
 //! content-addressed paths, which it takes for good without a signature; those are looked at here.
 
 mod encoding;
-mod path_info;
+pub mod path_info;
 
 use std::path::Path;
 use std::time::Duration;

@@ -37,6 +37,10 @@ pub enum Command {
     /// The guard's own.
     AcceptRelease,
     Status,
+    /// `wait` is for how long systemd may still be starting.
+    Health {
+        wait: Duration,
+    },
     History {
         limit: usize,
     },
@@ -126,6 +130,9 @@ pub fn parse_words<S: AsRef<str>>(words: &[S]) -> Result<Command, Refusal> {
         }
         "accept-release" => Command::AcceptRelease,
         "status" => Command::Status,
+        "health" => Command::Health {
+            wait: Duration::from_secs(rest.number("--wait", 0, 900)?.unwrap_or(0)),
+        },
         "history" => Command::History {
             limit: rest.number("--limit", 1, 1000)?.unwrap_or(20) as usize,
         },

@@ -130,11 +130,14 @@ impl Config {
     /// If the file is not there or says what cannot be.
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = read_bounded(path)?;
-        let config: Self = serde_json::from_slice(&bytes)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        config
-            .sane()
-            .with_context(|| format!("cannot use {}", path.display()))?;
+        Self::parse(&bytes).with_context(|| format!("cannot use {}", path.display()))
+    }
+
+    /// # Errors
+    /// If it is no configuration, or says what cannot be.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        let config: Self = serde_json::from_slice(json).context("it cannot be read")?;
+        config.sane()?;
         Ok(config)
     }
 

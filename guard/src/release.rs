@@ -2,9 +2,11 @@
 //! the signature is in `signature`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::refusal::{Code, Refusal};
 use crate::store_path::StorePath;
@@ -34,6 +36,7 @@ pub struct Release {
     pub made: Time,
     pub expires: Time,
     /// By the host's exact name.
+    #[serde(deserialize_with = "each_host_once")]
     pub hosts: BTreeMap<String, HostRelease>,
 }
 
@@ -199,6 +202,31 @@ impl Release {
             .get(host)
             .ok_or_else(|| Refusal::because(Code::OtherHost, host))
     }
+}
+
+/// JSON lets a name stand twice, and then one reader believes the first and another the last.
+fn each_host_once<'de, D: Deserializer<'de>>(
+    document: D,
+) -> Result<BTreeMap<String, HostRelease>, D::Error> {
+    struct Hosts;
+    impl<'de> Visitor<'de> for Hosts {
+        type Value = BTreeMap<String, HostRelease>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("hosts by their names")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut hosts = BTreeMap::new();
+            while let Some((name, host)) = map.next_entry()? {
+                if hosts.insert(name, host).is_some() {
+                    return Err(A::Error::custom("a host is named twice"));
+                }
+            }
+            Ok(hosts)
+        }
+    }
+    document.deserialize_map(Hosts)
 }
 
 /// Whether a text can be a host's name: letters, digits and dashes.

@@ -2,7 +2,9 @@
 //! as a process of its own, whose output it passes on.
 
 mod follow;
+mod health;
 mod launch;
+mod reboot;
 mod tasks;
 mod trial;
 mod verbs;
@@ -43,6 +45,8 @@ pub(crate) struct Service {
     pub meeting: Meeting,
     deploy_uid: Option<u32>,
     connections: Mutex<BTreeMap<String, usize>>,
+    /// Held while somebody has the checks run.
+    checking: Mutex<()>,
 }
 
 /// Serves until it is ended.
@@ -59,6 +63,7 @@ pub fn serve(config: Config, config_file: PathBuf) -> Result<()> {
         meeting: Meeting::open(&config)?,
         deploy_uid: deploy.map(|user| user.uid.as_raw()),
         connections: Mutex::new(BTreeMap::new()),
+        checking: Mutex::new(()),
         config_file,
         config,
     });

@@ -3,12 +3,13 @@
 
 mod support;
 
+use guard::answer::Health;
 use guard::refusal::Code;
 use guard::release::{ActionKind, NAMESPACE};
 use guard::time::Time;
-use support::host::{answer, Host};
+use support::host::{answer, finish, spawn, Host};
 use support::releases::{release, sign, sign_text};
-use support::{in_a_host_of_its_own, run};
+use support::{in_a_host_of_its_own, run, until};
 
 #[test]
 fn a_key_is_no_shell_and_no_tunnel() {
@@ -322,6 +323,30 @@ fn reboots_have_their_rule() {
         host.ssh("ci", "reboot").is_refused(Code::RebootForbidden);
         host.done(host.ssh("laptop", "reboot"));
         assert_eq!(host.calls(), ["reboot"]);
+    });
+}
+
+/// What the host says of its health when it is asked, whoever has a key.
+#[test]
+fn health_is_told_and_checks_run_once_at_a_time() {
+    in_a_host_of_its_own("health_is_told_and_checks_run_once_at_a_time", |host| {
+        host.stop_guard();
+        let check = |command: &str| serde_json::json!({ "command": command, "user": "root", "settle": 0, "retries": 0, "timeout": 20 });
+        host.configure(&serde_json::json!({ "healthChecks": {
+            "good": check("touch /nix/test/checking; sleep 2"), "bad": check("exit 4"),
+        }}));
+        host.start_guard();
+        std::fs::write("/nix/test/failed-units", "broken.service loaded failed\n").unwrap();
+        let first = spawn(host.ssh_command("ci", "health --wait 5"));
+        until("the checks run", 10, || {
+            std::path::Path::new("/nix/test/checking").exists()
+        });
+        host.ssh("laptop", "health").is_refused(Code::Busy);
+        let health: Health = serde_json::from_str(&finish(first).good()).unwrap();
+        assert_eq!(Some(&health.boot_id), host.status().boot_id.as_ref());
+        assert!(health.is_up);
+        assert_eq!(health.failed_checks, ["bad: it exited 4"]);
+        assert_eq!(health.failed_units, ["broken.service"]);
     });
 }
 

@@ -27,6 +27,16 @@ in
       hostKeys
       ;
     guard = cfg.guard.enable;
+    reboot = {
+      inherit (config.homelab.reboot) unattended;
+      window =
+        if config.homelab.reboot.window == null then
+          null
+        else
+          {
+            inherit (config.homelab.reboot.window) from until days;
+          };
+    };
     notify = lib.mapAttrs (_: target: { inherit (target) kind url; }) cfg.notify;
     builder = config.homelab.builder.enable;
     healthChecks = lib.mapAttrs (_: check: {

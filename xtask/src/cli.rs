@@ -84,6 +84,8 @@ pub enum Command {
     History(History),
     /// Return a host to a closure that its guard recorded as good
     Rollback(Rollback),
+    /// Reboot hosts through their guards, in waves, and say whether they came back healthy
+    Reboot(Reboot),
     /// Run `nix flake check`, formatting and lints
     Check(Check),
     /// Format the Nix files as nixfmt does
@@ -260,6 +262,12 @@ pub struct Deploy {
     /// When a host boots into it instead of switching
     #[arg(long, value_enum, default_value_t = BootChoice::Auto)]
     pub boot: BootChoice,
+    /// Do this with the hosts that are named, whatever the ref means
+    #[arg(long, value_enum, conflicts_with_all = ["boot", "release"])]
+    pub action: Option<ActionChoice>,
+    /// Deploy the machine that this runs on, without ssh [default HOST: the name that it calls itself by]
+    #[arg(long, conflicts_with_all = ["wave", "against"])]
+    pub local: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub plan: bool,
@@ -276,7 +284,7 @@ pub struct Deploy {
     #[arg(long, value_enum, default_value_t = RollbackChoice::Wave)]
     pub rollback: RollbackChoice,
     /// Go on with a deployment whose controller was killed
-    #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease"])]
+    #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease", "action", "local"])]
     pub resume: bool,
     /// Do not ask before hosts are touched
     // CI systems set `true`, `1` or nothing at all.
@@ -330,6 +338,34 @@ pub struct Rollback {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct Reboot {
+    /// Only these hosts, whether a reboot is due or not [default: those on which one is due]
+    pub hosts: Vec<String>,
+    /// Whatever `homelab.reboot.window` says
+    #[arg(long)]
+    pub now: bool,
+    /// How long a host may take until it is up and healthy: 45s, 10m, 1h
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = patience)]
+    pub within: u64,
+    /// Do not ask before hosts are touched
+    // CI systems set `true`, `1` or nothing at all.
+    #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    pub yes: bool,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ActionChoice {
+    Switch,
+    /// In effect after the next reboot
+    Boot,
+    /// Until the next reboot, or for as long as --for says
+    Test,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RollbackChoice {
     /// Those of that wave
@@ -351,6 +387,13 @@ fn lease(text: &str) -> Result<u64, String> {
     match crate::report::words::time_span(text).map(|time| time.as_secs()) {
         Some(seconds @ 60..=2_592_000) => Ok(seconds),
         _ => Err("a time such as 30m, 4h or 2d, at least a minute and at most 30 days".to_owned()),
+    }
+}
+
+fn patience(text: &str) -> Result<u64, String> {
+    match crate::report::words::time_span(text).map(|time| time.as_secs()) {
+        Some(seconds @ 1..=86_400) => Ok(seconds),
+        _ => Err("a time such as 45s, 10m or 1h, at most a day".to_owned()),
     }
 }
 

@@ -62,6 +62,48 @@ fn a_fleet_is_deployed_and_then_unchanged() {
     assert_eq!(outcomes(&lab.xtask(&DEPLOY)), "A unchanged, B unchanged");
 }
 
+/// What has nothing to do costs a question to each host, and all are asked at once.
+#[test]
+fn an_unchanged_fleet_costs_one_connection_a_host_and_all_at_once() {
+    let names = ["A", "B", "C", "D"];
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0), ("C", 1), ("D", 2)]) else {
+        return;
+    };
+    // Of two kinds: D is asked through its guard.
+    lab.guard("D", &serde_json::json!({}), true);
+    lab.commit("first");
+    let noted = "date +%s%N >/run/asked; sleep 3; date +%s%N >/run/answered; eval \"$SSH_ORIGINAL_COMMAND\"";
+    for name in &names[..3] {
+        lab.force(name, noted);
+    }
+    for name in names {
+        lab.stop(name);
+        lab.start(name);
+    }
+    // What is built and evaluated is found again; only the hosts are asked.
+    let before = names.map(|name| lab.connections(name));
+    let idle = lab.xtask(&DEPLOY);
+    assert_eq!(
+        outcomes(&idle),
+        "A unchanged, B unchanged, C unchanged, D unchanged",
+        "{}",
+        transcript(&idle)
+    );
+    let after = names.map(|name| lab.connections(name));
+    let cost: Vec<usize> = (0..4).map(|at| after[at] - before[at]).collect();
+    assert_eq!(cost, [1, 1, 1, 1], "{}", transcript(&idle));
+    let time = |name: &str, file: &str| -> u128 {
+        let text = std::fs::read_to_string(lab.run_file(name, file)).unwrap();
+        text.trim().parse().unwrap()
+    };
+    let last_asked = names[..3].iter().map(|name| time(name, "asked")).max();
+    let first_answered = names[..3].iter().map(|name| time(name, "answered")).min();
+    assert!(
+        last_asked < first_answered,
+        "whatever their waves, they are asked side by side"
+    );
+}
+
 /// Fails on the second commit's activation, and not on the way back.
 const FAILS: &str = "if [ $action != boot ] && ! [ -e /run/failed ]; then touch /run/failed; echo it does not start >&2; exit 4; fi";
 
@@ -324,6 +366,65 @@ fn nothing_is_touched_that_must_not_be() {
     assert!(
         text.starts_with("exit 2") && text.contains("this is no release"),
         "{text}"
+    );
+}
+
+#[test]
+fn the_machine_that_one_sits_at_is_deployed_without_ssh() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    // Nobody could log in.
+    lab.stop("A");
+    lab.commit("second");
+    let local = |lab: &Loopback, more: &[&str]| {
+        let args = [&DEPLOY[..], &["--local"], more].concat();
+        lab.on_host("A", &args)
+    };
+    let output = local(&lab, &[]);
+    assert_eq!(outcomes(&output), "A deployed", "{}", transcript(&output));
+    let is = |lab: &Loopback| [lab.running("A"), lab.profile("A"), lab.running("B")];
+    assert_eq!(is(&lab), ["second", "second", "first"]);
+    assert_eq!(outcomes(&local(&lab, &[])), "A unchanged");
+
+    // What fails is taken back, as over ssh.
+    lab.script("A", FAILS);
+    lab.commit("third");
+    let output = local(&lab, &[]);
+    assert_eq!(outcomes(&output), "A rolledBack", "{}", transcript(&output));
+    assert_eq!(is(&lab), ["second", "second", "first"]);
+    lab.script("A", "");
+
+    // On a branch that means nothing a person says what it is for.
+    lab.fleet.git(&["checkout", "--quiet", "-b", "topic"]);
+    lab.commit("fourth");
+    assert_eq!(outcomes(&local(&lab, &[])), "A unchanged");
+    let tried = local(&lab, &["--action", "test"]);
+    assert_eq!(outcomes(&tried), "A test", "{}", transcript(&tried));
+    // deploy-rs has made it the profile, too: what boots is the loader's matter, which nothing has touched.
+    assert_eq!(is(&lab), ["fourth", "fourth", "first"]);
+    lab.commit("fifth");
+    let booted = local(&lab, &["A", "--action", "boot"]);
+    assert_eq!(
+        outcomes(&booted),
+        "A bootPending",
+        "{}",
+        transcript(&booted)
+    );
+    assert_eq!(is(&lab), ["fourth", "fifth", "first"]);
+
+    // Neither another host's configuration gets here, nor a stand-in on a machine that is none.
+    let other = transcript(&local(&lab, &["B"]));
+    assert!(
+        other.starts_with("exit 2")
+            && other.contains("this machine is A, and what was asked for is B"),
+        "{other}"
+    );
+    std::fs::remove_file(lab.run_file("A", "current-system")).unwrap();
+    let real = transcript(&local(&lab, &[]));
+    assert!(
+        real.starts_with("exit 2") && real.contains("this machine runs a system of its own"),
+        "{real}"
     );
 }
 

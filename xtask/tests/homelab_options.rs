@@ -73,6 +73,14 @@ const SET: &str = r#"{
         timeout = 4;
       };
     };
+    reboot = {
+      unattended = false;
+      window = {
+        from = "23:00";
+        until = "01:30";
+        days = [ "Sat" ];
+      };
+    };
     users.deploy.enable = true;
     users.deploy.keys.ci = "ssh-ed25519 CI";
     users.operator = {

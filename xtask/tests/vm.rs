@@ -43,7 +43,7 @@ fn a_name_that_is_nobodys_is_a_slip_of_the_person() {
     for (args, error) in [
         (&["shell", "Niko"][..], "error: Niko does not run\ntry: cargo xtask vm start Niko\n"),
         (&["console", "Niko"], "error: Niko does not run\ntry: cargo xtask vm start Niko\n"),
-        (&["stop", "Niko"], "error: Niko does not run\ntry: cargo xtask vm start Niko\n"),
+        (&["stop", "Niko"], "error: no machine Niko runs\ntry: cargo xtask vm list: no machine runs\n"),
         (
             &["shell", "boot/Niko"],
             "error: no machine boot/Niko was kept\n\

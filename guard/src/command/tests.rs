@@ -86,6 +86,12 @@ fn nix_and_the_verbs_are_understood() {
         ("accept-release", Command::AcceptRelease),
         ("status", Command::Status),
         (" status ", Command::Status),
+        (
+            "health --wait 600",
+            Command::Health {
+                wait: Duration::from_secs(600),
+            },
+        ),
         ("history", Command::History { limit: 20 }),
         ("history --limit 3", Command::History { limit: 3 }),
         (
@@ -150,6 +156,7 @@ fn everything_else_is_refused_by_its_code() {
         "status extra".to_owned(),
         "history --limit 0".to_owned(),
         "history --limit +3".to_owned(),
+        "health --wait 901".to_owned(),
         "history --limit 18446744073709551616".to_owned(),
         "history --limit".to_owned(),
         "rollback --to -1".to_owned(),

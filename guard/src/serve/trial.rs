@@ -1,13 +1,11 @@
 //! A boot on trial that has come up: healthy, it becomes the default; else the old one boots again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{eprintln_line, Service};
 use crate::answer::{Ended, Entry, Event, Outcome};
-use crate::health;
-use crate::process::Program;
 use crate::runner::outcome_line;
 use crate::state::Trial;
 use crate::system::System;
@@ -15,7 +13,6 @@ use crate::time::Time;
 
 /// How long a boot may take until systemd has started everything.
 const UP_WITHIN: Duration = Duration::from_secs(600);
-const PAUSE: Duration = Duration::from_secs(1);
 
 impl Service {
     /// Returns at once where there is nothing to judge.
@@ -78,29 +75,14 @@ impl Service {
     }
 
     fn trial_failures(&self) -> Vec<String> {
-        let begun = Instant::now();
-        while begun.elapsed() < UP_WITHIN && !self.is_up() {
-            std::thread::sleep(PAUSE);
+        self.wait_until_up(UP_WITHIN, || false);
+        match self.examine() {
+            Ok(found) => {
+                let units = found.failed_units.iter();
+                let units = units.map(|unit| format!("{unit} failed"));
+                found.failed_checks.iter().cloned().chain(units).collect()
+            }
+            Err(error) => vec![format!("{error:#}")],
         }
-        let log = match std::fs::File::options().append(true).open("/dev/null") {
-            Ok(log) => log,
-            Err(error) => return vec![format!("there is no /dev/null: {error}")],
-        };
-        let mut failures = health::failed_checks(&self.config, &self.config.health_checks, &log);
-        let system = System {
-            config: &self.config,
-        };
-        match system.failed_units() {
-            Ok(units) => failures.extend(units.into_iter().map(|unit| format!("{unit} failed"))),
-            Err(error) => failures.push(format!("{error:#}")),
-        }
-        failures
-    }
-
-    fn is_up(&self) -> bool {
-        let asked = Program::new(&self.config.programs.systemctl)
-            .args(["is-system-running"])
-            .capture();
-        asked.is_ok_and(|asked| matches!(asked.stdout.trim_ascii(), b"running" | b"degraded"))
     }
 }

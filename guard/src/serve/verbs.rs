@@ -11,7 +11,6 @@ use crate::admission::{accept, Asker, Facts, Wish};
 use crate::answer::{Accepted, Done, Entry, Event, History, Poll, ReleaseId, Status};
 use crate::command::{parse_words, Command};
 use crate::config::Loader;
-use crate::process::Program;
 use crate::refusal::{Code, Refusal};
 use crate::release::{Release, SignedRelease};
 use crate::signature;
@@ -43,6 +42,9 @@ impl Service {
                 return document_answer(stream, &self.accept_release(asker, document)?);
             }
             Command::Status => return document_answer(stream, &self.status()?),
+            Command::Health { wait } => {
+                return document_answer(stream, &self.health(stream, wait)?)
+            }
             Command::History { limit } => {
                 let entries = self.history.newest(limit)?;
                 let host = self.config.host.clone();
@@ -73,7 +75,7 @@ impl Service {
         }
     }
 
-    fn system(&self) -> System<'_> {
+    pub(super) fn system(&self) -> System<'_> {
         System {
             config: &self.config,
         }
@@ -94,6 +96,7 @@ impl Service {
         let running = system.running();
         Ok(Status {
             host: self.config.host.clone(),
+            boot_id: Some(self.config.boot_id()?),
             booted: system.booted(),
             // A loader that cannot be asked is a null, and not the end of the answer.
             boot_default: system.boot_default().unwrap_or_else(|error| {
@@ -215,43 +218,6 @@ impl Service {
         }
         self.record(asker, Event::Unheld)?;
         Ok(None)
-    }
-
-    fn reboot(&self, asker: &Asker) -> Result<Option<Wish>> {
-        let state = self.store.read()?;
-        let reasons = self.reboot_reasons(&state);
-        if state.current.is_some() {
-            return Err(Refusal::new(Code::Busy).into());
-        }
-        if let Some(hold) = state.hold.as_ref().filter(|hold| hold.by != asker.name) {
-            return Err(Refusal::because(Code::Held, format!("by {}", hold.by)).into());
-        }
-        if !asker.operator {
-            if !self.config.unattended_reboot {
-                return Err(Refusal::new(Code::RebootForbidden).into());
-            }
-            if reasons.is_empty() {
-                return Err(Refusal::new(Code::NoRebootDue).into());
-            }
-        }
-        self.record(asker, Event::Reboot { reasons })?;
-        self.reboot_now()?;
-        Ok(None)
-    }
-
-    pub(super) fn reboot_now(&self) -> Result<()> {
-        Program::new(&self.config.programs.systemctl)
-            .args(["--no-block", "reboot"])
-            .output()
-            .map(drop)
-    }
-
-    fn reboot_reasons(&self, state: &State) -> Vec<String> {
-        let mut reasons = self.system().reboot_due();
-        if state.trial.as_ref().is_some_and(|trial| !trial.booted) {
-            reasons.push("boot-pending".to_owned());
-        }
-        reasons
     }
 
     pub(super) fn record(&self, asker: &Asker, event: Event) -> Result<()> {

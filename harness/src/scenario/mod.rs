@@ -4,6 +4,7 @@
 
 mod condition;
 mod controls;
+mod deployments;
 mod each;
 mod expect;
 mod fault;

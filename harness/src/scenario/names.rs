@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::condition::{Place, CONTROLLER};
-use super::each::{is_name_char, Cell};
+use super::each::Cell;
 use super::fault::{Fault, Result};
 use super::machines::declared;
 use super::model::{GenerationOf, HostMachine, Machine};
@@ -17,6 +17,7 @@ pub struct Names<'a> {
     pub table: &'a ScenarioTable,
     pub machines: BTreeMap<String, Machine>,
     pub uses: &'a Uses,
+    pub known: &'a Known,
 }
 
 /// What was named so far, in any cell.
@@ -48,7 +49,7 @@ impl<'a> Names<'a> {
     pub fn of(
         table: &'a ScenarioTable,
         scenario: &str,
-        known: &Known,
+        known: &'a Known,
         uses: &'a Uses,
     ) -> Result<Self> {
         let mut machines = BTreeMap::new();
@@ -63,6 +64,7 @@ impl<'a> Names<'a> {
             table,
             machines,
             uses,
+            known,
         };
         names.one_machine_a_host()?;
         names.in_stores()?;
@@ -213,30 +215,6 @@ impl<'a> Names<'a> {
         words
     }
 
-    /// The generations whose flakes a command names, as in `deploy ./good#Niko`; without a machine, those of all.
-    pub fn deployments(&self, line: usize, command: &str) -> Result<()> {
-        for (at, path) in command.match_indices("./") {
-            let before = command[..at].chars().next_back();
-            if before.is_some_and(|c| is_name_char(c) || c == '.' || c == '/') {
-                continue;
-            }
-            let (generation, rest) = generation_of(&command[at + path.len()..]);
-            let having = || {
-                self.hosts()
-                    .filter(|(_, host)| host.generations.iter().any(|known| known == generation))
-            };
-            match rest.strip_prefix('#').map(name_of) {
-                Some((node, _)) if !node.is_empty() => {
-                    if self.machines.contains_key(node) || having().next().is_some() {
-                        self.generation_at(line, node, generation)?;
-                    }
-                }
-                _ => having().for_each(|(machine, _)| self.uses.generation(machine, generation)),
-            }
-        }
-        Ok(())
-    }
-
     pub fn hosts(&self) -> impl Iterator<Item = (&String, &HostMachine)> {
         self.machines
             .iter()
@@ -287,19 +265,4 @@ impl<'a> Names<'a> {
             .keys()
             .try_for_each(|name| unused("block", name))
     }
-}
-
-/// The name that a text begins with, and what follows it.
-fn name_of(text: &str) -> (&str, &str) {
-    begin(text, is_name_char)
-}
-
-/// The same for a generation, whose name may be made of several.
-fn generation_of(text: &str) -> (&str, &str) {
-    begin(text, |c| is_name_char(c) || c == '+')
-}
-
-fn begin(text: &str, belongs: fn(char) -> bool) -> (&str, &str) {
-    let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
-    text.split_at(end)
 }

@@ -20,6 +20,8 @@ use super::tree::{Node, Text};
 pub struct Known {
     /// The hosts of the fleet.
     pub hosts: Vec<String>,
+    /// Those of them that are never deployed, as far as that is known.
+    pub not_deployed: BTreeSet<String>,
     /// The generations that have a file for this scenario (`as-configured` needs none).
     pub generations: BTreeSet<String>,
 }
@@ -48,6 +50,7 @@ impl Known {
         }
         Ok(Self {
             hosts: hosts.to_vec(),
+            not_deployed: BTreeSet::new(),
             generations,
         })
     }

@@ -139,7 +139,10 @@ class Player:
         elif "kill" in verb:
             self.kill(verb["kill"])
         else:
-            raise ValueError(f"the player knows no verb of {list(verb)}")
+            file = f"tests/scenarios/{self.stage.play['scenario']}.toml"
+            raise ValueError(
+                f"{file}: the player knows no verb of {', '.join(verb)}: add it to tests/nixos/player/play.py"
+            )
 
     def left(self, end: float) -> float:
         """A little in any case: the boot itself was in time."""

@@ -4,12 +4,14 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use guard::release::ActionKind;
 
-use crate::cli::{BootChoice, Deploy, Global, RollbackChoice};
+use crate::cli::{ActionChoice, BootChoice, Deploy, Global, RollbackChoice};
+use crate::deploy::ask::Place;
 use crate::deploy::journal::Rollback;
 use crate::deploy::outcome::Report;
 use crate::deploy::plan::Boot;
-use crate::deploy::{self, render, Released, Request};
+use crate::deploy::{self, here, render, Released, Request};
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
@@ -76,9 +78,22 @@ fn finish(report: &Report, json: bool) -> Result<Exit> {
 }
 
 fn request(global: &Global, args: &Deploy) -> Result<Request> {
+    let hosts = match args.local && args.hosts.is_empty() {
+        true => vec![here::name()],
+        false => args.hosts.clone(),
+    };
     Ok(Request {
-        hosts: args.hosts.clone(),
+        hosts,
         reference: args.reference.clone(),
+        action: args.action.map(|action| match action {
+            ActionChoice::Switch => ActionKind::Switch,
+            ActionChoice::Boot => ActionKind::Boot,
+            ActionChoice::Test => ActionKind::Test,
+        }),
+        place: match args.local {
+            true => Place::Here,
+            false => Place::Away,
+        },
         boot: match args.boot {
             BootChoice::Auto => Boot::Auto,
             BootChoice::Always => Boot::Always,

@@ -11,6 +11,7 @@ mod fmt;
 mod history;
 mod hosts;
 mod nodes;
+mod reboot;
 mod release;
 mod rollback;
 mod setup;
@@ -38,6 +39,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Status(args) => status::run(global, args).await,
         Command::History(args) => history::run(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
+        Command::Reboot(args) => reboot::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,

@@ -7,8 +7,10 @@ use std::time::Duration;
 use anyhow::Result;
 use guard::answer::Status;
 use guard::refusal::Refusal;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+use super::here;
 use super::live::{self, Live};
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Host;
@@ -26,9 +28,31 @@ pub(super) const SSH_FAILED: i32 = 255;
 /// Hosts that answered, and why the others did not.
 pub type Answers = BTreeMap<HostName, Result<Live, String>>;
 
+/// Where a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Place {
+    /// Behind ssh.
+    #[default]
+    Away,
+    /// It is the machine that this runs on.
+    Here,
+}
+
 /// How a host is reached; none for one that is not deployed.
-pub fn target(host: &Host, stage: Stage) -> Option<Target> {
+pub fn target(host: &Host, stage: Stage, place: Place) -> Option<Target> {
     let node = host.node.as_ref()?;
+    if place == Place::Here {
+        return Some(Target {
+            host: host.name.clone(),
+            address: "localhost".to_owned(),
+            user: Some(here::user()),
+            options: Vec::new(),
+            keys: Vec::new(),
+            loopback_only: stage == Stage::Rehearsal,
+            here: true,
+        });
+    }
     Some(Target {
         host: host.name.clone(),
         address: node.hostname.clone(),
@@ -36,6 +60,7 @@ pub fn target(host: &Host, stage: Stage) -> Option<Target> {
         options: node.ssh_opts.clone(),
         keys: host.host_keys.clone(),
         loopback_only: stage == Stage::Rehearsal,
+        here: false,
     })
 }
 

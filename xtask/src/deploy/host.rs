@@ -181,17 +181,22 @@ impl Host {
             Action::Switch | Action::Unchanged | Action::Build => Mode::Switch,
         };
         let tools = &self.tools;
-        let output = deploy_rs::deploy(
+        let command = deploy_rs::deploy(
             &tools.deploy_rs,
             &tools.nix,
             folder.path(),
             &self.target.host,
             mode,
-        )
-        // Whatever hangs in it; a closure over a slow line takes its time.
-        .timeout(Duration::from_secs(2 * 3600))
-        .capture()
-        .await?;
+        );
+        let command = match tools.ssh.programs(&self.target) {
+            Some(programs) => tools.nix.with_programs(command, &[programs]),
+            None => command,
+        };
+        let output = command
+            // Whatever hangs in it; a closure over a slow line takes its time.
+            .timeout(Duration::from_secs(2 * 3600))
+            .capture()
+            .await?;
         let log = format!("{}\n{}", output.text(), output.stderr);
         whole_file::write(&self.log, log)
             .with_context(|| format!("cannot write {}", self.log.display()))?;

@@ -11,6 +11,7 @@ use guard::time::Time;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
+use super::ask::Place;
 use super::notify::Listeners;
 use super::outcome::HostReport;
 use super::plan::Plan;
@@ -67,6 +68,9 @@ pub struct Work {
     pub release: Option<SignedRelease>,
     pub rollback: Rollback,
     pub listeners: Listeners,
+    /// Where its hosts are.
+    #[serde(default)]
+    pub place: Place,
 }
 
 /// One host's share.

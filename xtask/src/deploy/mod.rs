@@ -3,6 +3,7 @@
 pub mod ask;
 mod compare;
 mod health;
+pub mod here;
 mod host;
 mod inhibitors;
 pub mod journal;
@@ -10,6 +11,7 @@ pub mod live;
 mod notify;
 pub mod outcome;
 pub mod plan;
+pub mod reboot;
 pub mod render;
 mod request;
 mod run;
@@ -32,7 +34,7 @@ use crate::fleet::store_path::StorePath;
 use crate::report;
 use crate::tools::ssh::{Ssh, Target};
 
-use ask::Answers;
+use ask::{Answers, Place};
 use compare::Closures;
 use plan::{Before, Known, Plan, Wish};
 pub use request::{Released, Request};
@@ -44,6 +46,8 @@ pub struct Prepared {
     pub fleet: Fleet,
     pub survey: Survey,
     pub plan: Plan,
+    /// Where its hosts are.
+    pub place: Place,
 }
 
 /// Builds the ref's hosts, asks them what they run, and plans.
@@ -55,11 +59,15 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
     let fleet = here.at(&reference).await?;
     let survey = fleet.survey().await?;
     let chosen = request.choose(&fleet, &survey, &reference).await?;
+    if request.place == Place::Here {
+        here::only(&chosen.hosts, &survey.names())?;
+        here::usable(fleet.stage).await?;
+    }
     let targets: Vec<(Target, bool)> = chosen
         .hosts
         .iter()
         .filter_map(|host| survey.inventory.hosts.get(host))
-        .filter_map(|host| Some((ask::target(host, fleet.stage)?, host.guard)))
+        .filter_map(|host| Some((ask::target(host, fleet.stage, request.place)?, host.guard)))
         .collect();
     let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target))?);
     // The hosts are asked while theirs are built.
@@ -93,6 +101,7 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
         fleet,
         survey,
         plan,
+        place: request.place,
     })
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use guard::release::{ActionKind, Release, SignedRelease};
 
+use super::ask::Place;
 use super::plan::Boot;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
@@ -16,6 +17,10 @@ pub struct Request {
     pub hosts: Vec<String>,
     /// None: the branch that is checked out.
     pub reference: Option<String>,
+    /// What is done with the hosts, whatever the ref means; none leaves it to the ref.
+    pub action: Option<ActionKind>,
+    /// Where the hosts are.
+    pub place: Place,
     pub boot: Boot,
     /// Only hosts of this wave.
     pub wave: Option<u32>,
@@ -91,12 +96,13 @@ impl Request {
         Ok(self.choice(survey, reference, &message)?)
     }
 
-    /// A release leaves no choice between switch and boot.
+    /// A release leaves no choice between switch and boot, and neither does a person who named one.
     pub fn boot_for(&self, meaning: &Meaning) -> Boot {
-        match (&self.release, meaning) {
-            (None, _) => self.boot,
-            (Some(_), Meaning::Deploy { boot: true }) => Boot::Always,
-            (Some(_), _) => Boot::Never,
+        let decided = self.release.is_some() || self.action.is_some();
+        match meaning {
+            _ if !decided => self.boot,
+            Meaning::Deploy { boot: true } => Boot::Always,
+            _ => Boot::Never,
         }
     }
 
@@ -114,11 +120,16 @@ impl Request {
                 deployable: deployable(name),
             })
             .collect();
-        let meaning = match &self.release {
-            Some(released) => released.meaning(),
-            None => refs::meaning(reference, message, &known)?,
-        };
         let selected = host::select(&names, &self.hosts)?;
+        let meaning = match (&self.release, self.action) {
+            (Some(released), _) => released.meaning(),
+            (None, Some(_)) if self.hosts.is_empty() => {
+                return Err(Failure::usage("--action is for hosts that are named")
+                    .try_next("the same with the name of a host, or without --action"))
+            }
+            (None, Some(action)) => asked_for(action, &selected)?,
+            (None, None) => refs::meaning(reference, message, &known)?,
+        };
         let in_wave = |name: &HostName| {
             let wave = survey.inventory.hosts.get(name).map(|host| host.wave);
             self.wave.is_none() || self.wave == wave
@@ -160,6 +171,17 @@ impl Request {
     }
 }
 
+/// What a person asked for, in a ref's terms.
+fn asked_for(action: ActionKind, hosts: &[HostName]) -> Result<Meaning, Failure> {
+    match (action, hosts) {
+        (ActionKind::Switch, _) => Ok(Meaning::Deploy { boot: false }),
+        (ActionKind::Boot, _) => Ok(Meaning::Deploy { boot: true }),
+        (ActionKind::Test, [host]) => Ok(Meaning::Test { host: host.clone() }),
+        (ActionKind::Test, _) => Err(Failure::usage("one host at a time tries something")
+            .try_next("--action test with the name of one host")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,6 +204,8 @@ mod tests {
         Request {
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             reference: None,
+            action: None,
+            place: Place::Away,
             boot: Boot::Auto,
             wave,
             lease: 60,
@@ -222,5 +246,26 @@ mod tests {
             error(&[], "test-T"),
             "branch test-T: host T is not deployable"
         );
+    }
+
+    #[test]
+    fn what_a_person_names_outranks_the_ref() {
+        let asked = |action, hosts: &[&str], reference| {
+            let request = Request {
+                action: Some(action),
+                ..request(hosts, None)
+            };
+            let chosen = request.choice(&survey(), reference, "subject").ok()?;
+            let names = chosen.hosts.iter().map(ToString::to_string);
+            let names: Vec<String> = names.collect();
+            Some((names.join(" "), request.boot_for(&chosen.meaning)))
+        };
+        let b = |boot| Some(("B".to_owned(), boot));
+        assert_eq!(asked(ActionKind::Switch, &["B"], "topic"), b(Boot::Never));
+        assert_eq!(asked(ActionKind::Boot, &["B"], "test-A"), b(Boot::Always));
+        assert_eq!(asked(ActionKind::Test, &["B"], "main"), b(Boot::Never));
+        assert_eq!(asked(ActionKind::Test, &["A", "B"], "main"), None);
+        assert_eq!(asked(ActionKind::Switch, &[], "main"), None);
+        assert_eq!(asked(ActionKind::Switch, &["T"], "main"), None);
     }
 }

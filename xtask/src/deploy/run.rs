@@ -36,7 +36,7 @@ pub async fn run(
     let targets: Vec<_> = work
         .jobs
         .values()
-        .filter_map(|job| super::ask::target(&job.host, plan.stage))
+        .filter_map(|job| super::ask::target(&job.host, plan.stage, work.place))
         .collect();
     let ssh = Ssh::knowing(&targets)?;
     keep(nix, journal, work).await?;
@@ -226,7 +226,7 @@ impl Run<'_> {
         let job = self.work.jobs.get(&plan.host)?;
         Some(Host {
             tools: Arc::clone(&self.tools),
-            target: super::ask::target(&job.host, self.work.plan.stage)?,
+            target: super::ask::target(&job.host, self.work.plan.stage, self.work.place)?,
             plan: plan.clone(),
             job: job.clone(),
             log: self.journal.log(&plan.host),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::ask;
+use super::ask::{self, Place};
 use super::live::{self, Live};
 use crate::build::provenance;
 use crate::diff::system::System;
@@ -73,7 +73,7 @@ pub fn targets(
     let mut targets = Vec::new();
     for name in host::select(&names, wanted)? {
         let host = survey.inventory.hosts.get(&name);
-        match host.and_then(|host| Some((ask::target(host, stage)?, host.guard))) {
+        match host.and_then(|host| Some((ask::target(host, stage, Place::Away)?, host.guard))) {
             Some(target) => targets.push(target),
             None if wanted.is_empty() => (),
             None => return Err(not_deployable(name.as_str())),
@@ -152,7 +152,7 @@ async fn origin(fleet: &Fleet, live: &Live) -> Result<Option<Origin>> {
 }
 
 /// What only a boot into the default would bring into effect.
-fn reboot_due(live: &Live) -> Option<Vec<String>> {
+pub fn reboot_due(live: &Live) -> Option<Vec<String>> {
     if let Some(guard) = &live.guard {
         return Some(guard.reboot_due.clone());
     }

@@ -114,7 +114,7 @@ pub async fn rollback(target: &Target, to: Option<u32>) -> Result<Done> {
 }
 
 /// The answer to one verb; the inner error says in a few words why there is none.
-async fn call<T: DeserializeOwned>(
+pub(super) async fn call<T: DeserializeOwned>(
     ssh: &Ssh,
     target: &Target,
     verb: &str,

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use super::ask::{self, Place};
 use super::journal::{Entry, Job, Journal, Rollback, Work};
 use super::notify::Listeners;
 use super::outcome::{HostReport, Outcome, Report};
-use super::{ask, run, Prepared, Released};
+use super::{here, run, Prepared, Released};
 use crate::evaluate::source::Source;
 use crate::evaluate::Fleet;
 use crate::failure::Failure;
@@ -41,6 +42,7 @@ pub async fn carry_out(
         release: released.map(|it| it.signed.clone()),
         rollback,
         listeners: listeners(prepared),
+        place: prepared.place,
     };
     journal.begin(&work)?;
     let nix = &prepared.fleet.nix;
@@ -65,7 +67,7 @@ pub async fn resume(here: &Fleet, deploy_rs: PathBuf) -> Result<Report> {
         work.plan.reference
     ));
     let done = done(entries);
-    touchable(&work)?;
+    touchable(&work).await?;
     run::run(&here.nix, deploy_rs, &mut journal, &work, done).await
 }
 
@@ -130,8 +132,9 @@ async fn jobs(prepared: &Prepared, released: Option<&Released>) -> Result<BTreeM
         release: None,
         rollback: Rollback::None,
         listeners: Listeners::new(),
+        place: prepared.place,
     };
-    touchable(&work)?;
+    touchable(&work).await?;
     if let Some(released) = released {
         same_as_released(&work, released)?;
     }
@@ -152,12 +155,15 @@ async fn build(nix: &Nix, stage: Stage, jobs: &BTreeMap<HostName, Job>) -> Resul
 }
 
 /// The rehearsal stage's closures are stand-ins: they must not get to any machine but this one.
-fn touchable(work: &Work) -> Result<(), Failure> {
+async fn touchable(work: &Work) -> Result<(), Failure> {
+    if work.place == Place::Here {
+        return here::usable(work.plan.stage).await;
+    }
     if work.plan.stage == Stage::Nixos {
         return Ok(());
     }
     for job in work.jobs.values() {
-        let Some(target) = ask::target(&job.host, work.plan.stage) else {
+        let Some(target) = ask::target(&job.host, work.plan.stage, work.place) else {
             continue;
         };
         if !target.is_loopback() {

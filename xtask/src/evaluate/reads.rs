@@ -11,7 +11,8 @@ use syntax::{Reference, Use};
 
 /// Slipway's own tree: files of `mkFleet` whose outputs no host's configuration reads. A host that is to have something
 /// of them needs the line here to go.
-const OWN_OUTPUTS: [&str; 7] = [
+const OWN_OUTPUTS: [&str; 8] = [
+    "nix/apps.nix",
     "nix/checks.nix",
     "nix/deploy.nix",
     "nix/packages.nix",

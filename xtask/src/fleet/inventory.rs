@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::host::HostName;
 use super::stage::Stage;
+use super::window::Window;
 
 /// The flake output `fleet`. A flake without one gets the same document from what `nixosConfigurations` tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +48,33 @@ pub struct Host {
     /// Whether a guard stands between the deploy user and root.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guard: bool,
+    /// What may reboot it, and when.
+    #[serde(default)]
+    pub reboot: Reboot,
     #[serde(default)]
     pub health_checks: BTreeMap<String, HealthCheck>,
     #[serde(default)]
     pub node: Option<Node>,
+}
+
+/// What `homelab.reboot` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reboot {
+    /// Whether it may reboot with nobody there.
+    pub unattended: bool,
+    /// None: at any time.
+    pub window: Option<Window>,
+}
+
+/// A host whose fleet says nothing of it.
+impl Default for Reboot {
+    fn default() -> Self {
+        Self {
+            unattended: true,
+            window: None,
+        }
+    }
 }
 
 /// One check of a deployed host; exactly one of `command` and `url` is set.

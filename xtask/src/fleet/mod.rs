@@ -8,3 +8,4 @@ pub mod nearest;
 pub mod refs;
 pub mod stage;
 pub mod store_path;
+pub mod window;

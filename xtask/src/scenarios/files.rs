@@ -1,11 +1,13 @@
 //! The scenario files of a fleet: which there are, and the plays that are made of them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use harness::scenario::{self, Known};
 
 use super::select::{self, Choice};
+use crate::evaluate::Survey;
 use crate::failure::Failure;
 use crate::report::words::counted;
 
@@ -28,11 +30,46 @@ struct Wrong {
     complaint: String,
 }
 
+/// The fleet's hosts, as far as scenarios name them.
+#[derive(Debug, Clone, Default)]
+pub struct Hosts {
+    pub names: Vec<String>,
+    /// Those that have no deploy-rs node; none without a Nix that could say so.
+    pub not_deployed: BTreeSet<String>,
+}
+
+impl Hosts {
+    pub fn of(survey: &Survey) -> Self {
+        let hosts = survey.inventory.hosts.values();
+        let lacking = hosts.filter(|host| host.node.is_none());
+        Self {
+            names: survey.names().iter().map(ToString::to_string).collect(),
+            not_deployed: lacking.map(|host| host.name.to_string()).collect(),
+        }
+    }
+
+    /// Those whose folders are in `hosts/`, for when no Nix can be asked.
+    pub fn in_folders(root: &Path) -> Self {
+        // Without the folder there are no hosts that could be told without Nix.
+        let entries = std::fs::read_dir(root.join("hosts")).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter(|entry| entry.path().join("default.nix").is_file())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        Self {
+            names,
+            not_deployed: BTreeSet::new(),
+        }
+    }
+}
+
 /// Reads every scenario of the fleet in this folder and resolves it for these hosts.
 ///
 /// # Errors
 /// Usage, if there is none at all.
-pub fn read(root: &Path, hosts: &[String]) -> Result<Files> {
+pub fn read(root: &Path, hosts: &Hosts) -> Result<Files> {
     let mut files = Files {
         choices: Vec::new(),
         wrong: Vec::new(),
@@ -124,7 +161,7 @@ fn list(root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// A complaint about the file is an answer; that it cannot be read at all is an error.
-fn read_one(root: &Path, file: &Path, hosts: &[String]) -> Result<Result<Choice, String>> {
+fn read_one(root: &Path, file: &Path, hosts: &Hosts) -> Result<Result<Choice, String>> {
     let shown = file
         .strip_prefix(root)
         .unwrap_or(file)
@@ -139,8 +176,11 @@ fn read_one(root: &Path, file: &Path, hosts: &[String]) -> Result<Result<Choice,
         Err(error) => return Ok(Err(error.to_string())),
     };
     let tests = root.join(TESTS);
-    let known = Known::in_folder(&tests, &scenario.name, hosts)
-        .with_context(|| format!("cannot read the generations in {}", tests.display()))?;
+    let known = Known {
+        not_deployed: hosts.not_deployed.clone(),
+        ..Known::in_folder(&tests, &scenario.name, &hosts.names)
+            .with_context(|| format!("cannot read the generations in {}", tests.display()))?
+    };
     Ok(match scenario::resolve(&scenario, &known) {
         Ok(plays) => Ok(Choice {
             name: scenario.name.clone(),
@@ -167,19 +207,6 @@ fn title(written: &str) -> String {
     title
 }
 
-/// The hosts whose folders are in `hosts/`, for when no Nix can be asked.
-pub fn hosts_in_folders(root: &Path) -> Vec<String> {
-    // Without the folder there are no hosts that could be told without Nix.
-    let entries = std::fs::read_dir(root.join("hosts")).into_iter().flatten();
-    let mut hosts: Vec<String> = entries
-        .flatten()
-        .filter(|entry| entry.path().join("default.nix").is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    hosts.sort();
-    hosts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +224,7 @@ mod tests {
     #[test]
     fn a_fleet_without_scenarios_says_so() {
         let dir = fleet(&[("flake.nix", "")]);
-        let error = read(dir.path(), &[]).unwrap_err().to_string();
+        let error = read(dir.path(), &Hosts::default()).unwrap_err().to_string();
         assert!(
             error.ends_with("has no scenarios: no file tests/scenarios/*.toml"),
             "{error}"
@@ -217,6 +244,6 @@ mod tests {
             ("hosts/site.nix", ""),
             ("hosts/x/y.nix", ""),
         ]);
-        assert_eq!(hosts_in_folders(dir.path()), ["Web"]);
+        assert_eq!(Hosts::in_folders(dir.path()).names, ["Web"]);
     }
 }

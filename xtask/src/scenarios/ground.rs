@@ -1,14 +1,14 @@
 //! What plays stand on in the rehearsal stage: the harness, the guest image, the closures, and a controller with
 //! deploy-rs and this program.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use harness::scenario::{Controller, Ground, Machine, Nix, Play, Trust};
+use harness::scenario::{Controller, Ground, Nix, Play, Trust};
 use harness::{Accelerator, Harness, Image, Model, Options, Speed, Tools};
 
+use super::addresses::addresses;
 use super::generations::Generations;
 use super::{controller, image};
 use crate::cli::{Accel, Global};
@@ -16,15 +16,6 @@ use crate::evaluate::Fleet;
 use crate::failure::{Exit, Failure};
 use crate::fleet::inventory::Inventory;
 use crate::setup;
-
-/// Addresses that are nobody's in the inventory; `tests/machine` has the same.
-const HELPERS: [(&str, &str); 4] = [
-    ("controller", "192.168.0.240"),
-    ("builder", "192.168.0.241"),
-    ("attacker", "192.168.0.242"),
-    ("client", "192.168.0.243"),
-];
-const WITHOUT_ADDRESS: &str = "192.168.0.99";
 
 /// The public half of the key that signed what a machine was installed with; the generation `guard` trusts it.
 pub const INSTALLED_KEY: &str = "/etc/slipway-test/installed-key";
@@ -226,69 +217,9 @@ fn trust() -> Trust {
     }
 }
 
-/// A machine has the address of its host in the inventory, so that closures are the same in every scenario.
-fn addresses(play: &Play, inventory: &Inventory) -> BTreeMap<String, String> {
-    let mut taken = BTreeSet::new();
-    let mut spare = (200..240).map(|last| format!("192.168.0.{last}"));
-    let of = |name: &str, machine: &Machine| match machine {
-        Machine::Host(machine) => of_host(&machine.host, inventory),
-        Machine::Helper => HELPERS
-            .iter()
-            .find(|(helper, _)| *helper == name)
-            .map_or_else(String::new, |(_, address)| (*address).to_owned()),
-    };
-    let mut addresses = BTreeMap::new();
-    for (name, machine) in &play.machines {
-        let mut address = of(name, machine);
-        // A second machine of the same host, or a helper of another name.
-        if address.is_empty() || !taken.insert(address.clone()) {
-            address = spare
-                .find(|address| !taken.contains(address))
-                .unwrap_or(address);
-            taken.insert(address.clone());
-        }
-        addresses.insert(name.clone(), address);
-    }
-    addresses
-}
-
-pub fn of_host(host: &str, inventory: &Inventory) -> String {
-    let known = inventory.hosts.iter();
-    let entry = known.filter(|(name, _)| name.as_str() == host);
-    let address = entry
-        .filter_map(|(_, entry)| entry.target_host.clone())
-        .next();
-    address
-        .filter(|address| address.parse::<Ipv4Addr>().is_ok())
-        .unwrap_or_else(|| WITHOUT_ADDRESS.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::samples::play;
     use super::*;
-
-    fn inventory(address: &str) -> Inventory {
-        let host = format!(r#"{{"name":"Niko","system":"x86_64-linux","targetHost":{address}}}"#);
-        serde_json::from_str(&format!(
-            r#"{{"version":1,"stage":"rehearsal","hostsDir":"hosts","hermetic":true,"hosts":{{"Niko":{host}}}}}"#
-        ))
-        .unwrap()
-    }
-
-    #[test]
-    fn a_machine_has_its_hosts_address_and_a_helper_its_own() {
-        let mut play = play("one");
-        let again = play.machines["Niko"].clone();
-        play.machines.insert("Second".to_owned(), again);
-        let all = addresses(&play, &inventory(r#""192.168.0.31""#));
-        assert_eq!(all["Niko"], "192.168.0.31");
-        assert_eq!(all["client"], "192.168.0.243");
-        assert_eq!(all["Second"], "192.168.0.200");
-        for none in ["null", r#""niko.lan""#] {
-            assert_eq!(addresses(&play, &inventory(none))["Niko"], WITHOUT_ADDRESS);
-        }
-    }
 
     #[test]
     fn what_is_missing_here_exits_69() {

@@ -1,6 +1,7 @@
 //! Scenarios (tests/scenarios/*.toml) of a fleet: which there are, how they are played in each stage, what came of it.
 //! What a step means is the harness's business (rehearsal) or that of tests/nixos (nixos).
 
+pub mod addresses;
 mod budget;
 mod capabilities;
 mod controller;
@@ -36,7 +37,7 @@ use crate::fleet::inventory::Inventory;
 use crate::fleet::stage::Stage;
 
 use capabilities::Capabilities;
-use files::Files;
+use files::{Files, Hosts};
 use outcome::{Played, Report, Scenario};
 use select::Choice;
 
@@ -130,7 +131,7 @@ fn root(global: &Global) -> Result<PathBuf> {
 pub async fn read(global: &Global) -> Result<Found> {
     let root = root(global)?;
     // That there are none is told before Nix is asked; and for when no Nix can be asked.
-    let quick = files::read(&root, &files::hosts_in_folders(&root))?;
+    let quick = files::read(&root, &Hosts::in_folders(&root))?;
     let capabilities = Capabilities::read(&root)?;
     let global = Global {
         no_setup: true,
@@ -157,8 +158,8 @@ pub async fn read(global: &Global) -> Result<Found> {
 
 async fn read_with(fleet: &Fleet, root: &std::path::Path) -> Result<(Files, Inventory)> {
     let survey = fleet.survey().await?;
-    let hosts: Vec<String> = survey.names().iter().map(ToString::to_string).collect();
-    Ok((files::read(root, &hosts)?, survey.inventory))
+    let files = files::read(root, &Hosts::of(&survey))?;
+    Ok((files, survey.inventory))
 }
 
 /// Plays what was asked for. A play that fails is part of the report.
@@ -170,15 +171,16 @@ pub async fn play(global: &Global, options: &Options) -> Result<Report> {
     let started = Instant::now();
     let root = root(global)?;
     // A slip in a name is told before anything is installed. Hosts that are in no folder are Nix's to know.
-    let of_folders = files::hosts_in_folders(&root);
+    let of_folders = Hosts::in_folders(&root);
     let quick = files::read(&root, &of_folders)?;
-    if !of_folders.is_empty() {
+    if !of_folders.names.is_empty() {
         options.wanted.of(&quick)?;
     }
     let fleet = evaluate::open(global).await?;
     let (files, inventory) = read_with(&fleet, &root).await?;
     let choices = options.wanted.of(&files)?;
     known_to_git(&fleet, &choices)?;
+    addresses::an_address_each(choices.iter().flat_map(|choice| &choice.plays), &inventory)?;
     let capabilities = Capabilities::read(&root)?;
     let lack = |play: &Play| capabilities.lack(fleet.stage, play);
     let playable = select::only(&choices, |play| lack(play).is_none());

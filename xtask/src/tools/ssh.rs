@@ -1,5 +1,7 @@
 //! ssh: how a host of the fleet is reached, with the host keys that the inventory names and no others.
 
+mod here;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub struct Target {
     pub keys: Vec<String>,
     /// Nothing but this very machine may be reached, whatever the options say.
     pub loopback_only: bool,
+    /// It is the machine that this runs on: its commands are started here, by what takes the place of ssh.
+    pub here: bool,
 }
 
 impl Target {
@@ -45,6 +49,9 @@ impl Target {
 
     /// ssh's arguments before the address: ours first, since ssh takes what it reads first.
     pub fn arguments(&self, known_hosts: &Path) -> Vec<String> {
+        if self.here {
+            return Vec::new();
+        }
         let mut options = vec![
             "BatchMode=yes".to_owned(),
             // A key that nobody wrote down is never accepted.
@@ -88,15 +95,26 @@ impl Ssh {
     /// # Errors
     /// If the file cannot be written.
     pub fn knowing<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Result<Self> {
+        let targets: Vec<&Target> = targets.into_iter().collect();
         // deploy-rs hands its arguments over as one string: the path must not have a space.
         let dir = tempfile::Builder::new()
             .prefix("slipway-ssh-")
             .tempdir()
             .context("cannot make a folder for known host keys")?;
-        let text: String = targets.into_iter().map(known_hosts).collect();
+        let text: String = targets.iter().copied().map(known_hosts).collect();
         std::fs::write(dir.path().join(KNOWN_HOSTS), text)
             .context("cannot write the known host keys")?;
+        if targets.iter().any(|target| target.here) {
+            here::write(&dir.path().join(PROGRAM))
+                .context("cannot write what runs commands here")?;
+        }
         Ok(Self { dir })
+    }
+
+    /// A folder with the `ssh` that reaches this target, for programs that start it by its name; none if that is the
+    /// machine's own.
+    pub fn programs(&self, target: &Target) -> Option<&Path> {
+        target.here.then(|| self.dir.path())
     }
 
     pub fn known_hosts(&self) -> PathBuf {
@@ -105,7 +123,11 @@ impl Ssh {
 
     /// A command on a host; `command` is one string, as the host's shell or its guard gets it.
     pub fn command(&self, target: &Target, command: &str) -> Command {
-        let mut ssh = Command::new("ssh")
+        let program = match self.programs(target) {
+            Some(folder) => folder.join(PROGRAM),
+            None => PROGRAM.into(),
+        };
+        let mut ssh = Command::new(program)
             .arg("-T")
             .arg(format!("-oConnectTimeout={CONNECT_SECONDS}"))
             .arg("-oServerAliveInterval=5")
@@ -120,6 +142,7 @@ impl Ssh {
 }
 
 const KNOWN_HOSTS: &str = "known_hosts";
+const PROGRAM: &str = "ssh";
 
 /// A line for each of the host's keys.
 fn known_hosts(target: &Target) -> String {
@@ -171,6 +194,7 @@ pub mod tests {
             options: vec!["-p".to_owned(), "2222".to_owned()],
             keys: vec!["ssh-ed25519 AAAA web".to_owned()],
             loopback_only: true,
+            here: false,
         }
     }
 

@@ -82,6 +82,16 @@ pub fn not_running(name: &Name, running: &[Name]) -> Failure {
     }
 }
 
+/// That a machine cannot be stopped, with those that can: whoever stops does not want to start.
+pub fn nothing_to_stop(name: &Name, running: &[Name]) -> Failure {
+    let failure = Failure::usage(format!("no machine {name} runs"));
+    let names: Vec<String> = running.iter().map(ToString::to_string).collect();
+    match names.join(", ") {
+        none if none.is_empty() => failure.try_next("cargo xtask vm list: no machine runs"),
+        names => failure.try_next(format!("one of those that run: {names}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +114,18 @@ mod tests {
         assert_eq!(failure.next_step(), Some("cargo xtask vm start Niko"));
         let failure = not_running(&Name::parse("Nikko"), &[Name::parse("Niko")]);
         assert_eq!(failure.next_step(), Some("Niko, which runs"));
+    }
+
+    #[test]
+    fn who_stops_is_told_what_runs_and_not_how_to_start() {
+        let failure = nothing_to_stop(&Name::parse("Nope"), &[]);
+        assert_eq!(failure.to_string(), "no machine Nope runs");
+        assert!(!failure.next_step().unwrap().contains("start"));
+        let running = ["Niko", "boot/Web"].map(Name::parse);
+        let failure = nothing_to_stop(&Name::parse("Nope"), &running);
+        assert_eq!(
+            failure.next_step(),
+            Some("one of those that run: Niko, boot/Web")
+        );
     }
 }

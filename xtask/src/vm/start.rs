@@ -23,6 +23,7 @@ use crate::fleet::stage::Stage;
 use crate::process::detached::Detached;
 use crate::process::last_lines;
 use crate::report::{self, progress::Progress};
+use crate::scenarios::addresses;
 use crate::scenarios::generations::{self, Generations};
 use crate::scenarios::ground::{self, Provisions};
 use crate::setup;
@@ -86,7 +87,7 @@ pub async fn start(global: &Global, wanted: &Wanted) -> Result<Started> {
             (Origin::Itself, None)
         }
         None => {
-            let address = ground::of_host(&wanted.host, &survey.inventory);
+            let address = addresses::of_host(&wanted.host, &survey.inventory);
             let (new, built) = new(global, &fleet, wanted, address).await?;
             (Origin::New(new), Some(built))
         }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
-use super::name::{not_running, Name};
+use super::name::{nothing_to_stop, Name};
 use super::place::{Place, State};
 use super::wire::{Answer, Ask, Line};
 use crate::cache_dir::CacheDir;
@@ -32,7 +32,7 @@ pub async fn stop(wanted: &[String]) -> Result<()> {
         let name = Name::parse(text);
         match running.iter().find(|state| state.name == name) {
             Some(state) => chosen.push(state.clone()),
-            None => failure = Some(not_running(&name, &names)),
+            None => failure = Some(nothing_to_stop(&name, &names)),
         }
     }
     if wanted.is_empty() {

@@ -3,6 +3,8 @@
 //! deploy-rs's real programs.
 #![allow(dead_code)] // Each test program uses its own share of it.
 
+pub mod guarded;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -33,6 +35,12 @@ struct Host {
     known: bool,
     checks: String,
     notify: String,
+    /// What may reboot it, and when, in Nix.
+    reboot: String,
+    /// What its next system has as its kernel, if anything.
+    kernel: String,
+    /// The guard's program with its configuration, on a host that has one.
+    guard: Option<String>,
 }
 
 impl Loopback {
@@ -84,7 +92,7 @@ impl Loopback {
         let conf_dir = std::env::var("NIX_CONF_DIR").unwrap_or_else(|_| "/etc/nix".to_owned());
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/key\nPidFile none\nUsePAM no\nPermitRootLogin yes\n\
-             StrictModes no\nAuthorizedKeysFile {1}/client.pub\nPasswordAuthentication no\nLogLevel ERROR\n\
+             StrictModes no\nAuthorizedKeysFile {1}/client.pub\nPasswordAuthentication no\nLogLevel VERBOSE\n\
              MaxStartups 100\nSetEnv PATH={bin}:/usr/sbin:/usr/bin:/sbin:/bin NIX_CONF_DIR={conf_dir}\n",
             root.display(),
             self.dir.path().display(),
@@ -99,6 +107,9 @@ impl Loopback {
             known: true,
             checks: "{ }".to_owned(),
             notify: "{ }".to_owned(),
+            reboot: "{ unattended = true; window = null; }".to_owned(),
+            kernel: String::new(),
+            guard: None,
         });
     }
 
@@ -132,6 +143,16 @@ impl Loopback {
         self.host(name).notify = listeners.to_owned();
     }
 
+    /// What may reboot the host, and when, in Nix.
+    pub fn reboots(&mut self, name: &str, policy: &str) {
+        self.host(name).reboot = policy.to_owned();
+    }
+
+    /// What the host's next system has as its kernel.
+    pub fn kernel(&mut self, name: &str, text: &str) {
+        self.host(name).kernel = text.to_owned();
+    }
+
     /// Commits the fleet with this word in every system.
     pub fn commit(&mut self, word: &str) {
         let text = self.flake(word);
@@ -151,7 +172,7 @@ impl Loopback {
                 "[ ]".to_owned()
             };
             hosts.push_str(&format!(
-                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; script = ''
+                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; guard = {guard}; reboot = {reboot}; kernel = "{kernel}"; script = ''
 {script}
 ''; }};
 "#,
@@ -160,6 +181,9 @@ impl Loopback {
                 port = host.port,
                 checks = host.checks,
                 notify = host.notify,
+                guard = host.guard.is_some(),
+                reboot = host.reboot,
+                kernel = host.kernel,
                 script = host.script,
             ));
         }
@@ -194,12 +218,16 @@ impl Loopback {
           case $action in switch | test) ln -sfn "$system" /run/current-system ;; esac
           EOF
           chmod +x $out/bin/switch-to-configuration
+          touch $out/init
+          echo rehearsal-1 > $out/init-interface-version
+          if [ -n "${{host.kernel}}" ]; then ln -s ${{builtins.toFile "kernel" host.kernel}} $out/kernel; fi
         '';
       profile =
         name: system:
         build "activatable-nixos-system-${{name}}" ''
           mkdir -p $out/bin
           ln -s ${{system}}/bin/switch-to-configuration $out/bin/
+          ln -s ${{system}}/init $out/
           cp {activate} $out/activate-rs
           cat > $out/deploy-rs-activate <<'EOF'
           #!/bin/sh
@@ -226,7 +254,7 @@ impl Loopback {
         config = {{
           homelab.inventory = {{
             inherit name;
-            inherit (host) wave hostKeys healthChecks notify;
+            inherit (host) wave hostKeys healthChecks notify guard reboot;
             system = "x86_64-linux";
             deployable = true;
             targetHost = "127.0.0.1";
@@ -248,6 +276,19 @@ impl Loopback {
 
     /// Gives the host the system of the commit, as an installer would: it is booted, and the profile.
     fn install(&self, name: &str) {
+        let (system, profile) = self.built(name);
+        let root = self.root(name);
+        let link = |to: &str, at: &str| {
+            std::os::unix::fs::symlink(to, root.join(at)).unwrap();
+        };
+        link(&system, "run/current-system");
+        link(&system, "run/booted-system");
+        link(&profile, "profiles/system-1-link");
+        link("system-1-link", "profiles/system");
+    }
+
+    /// The host's system of the commit, and what deploy-rs would copy of it.
+    fn built(&self, name: &str) -> (String, String) {
         let build = |attribute: &str| {
             let output = self
                 .nix
@@ -270,34 +311,44 @@ impl Loopback {
             assert!(output.status.success(), "{output:?}");
             String::from_utf8(output.stdout).unwrap().trim().to_owned()
         };
-        let root = self.root(name);
-        let profile = build(&format!("deploy.nodes.{name}.profiles.system.path"));
         let system = build(&format!(
             "nixosConfigurations.{name}.config.system.build.toplevel"
         ));
-        let link = |to: &str, at: &str| {
-            std::os::unix::fs::symlink(to, root.join(at)).unwrap();
-        };
-        link(&system, "run/current-system");
-        link(&system, "run/booted-system");
-        link(&profile, "profiles/system-1-link");
-        link("system-1-link", "profiles/system");
+        let profile = build(&format!("deploy.nodes.{name}.profiles.system.path"));
+        (system, profile)
     }
 
     /// Switches the host on.
     pub fn start(&mut self, name: &str) {
         let root = self.root(name);
+        let guard = self.host(name).guard.clone();
+        let services = guard.map_or_else(String::new, |guard| {
+            format!("{guard} boot && {{ {guard} serve & }} &&")
+        });
         let script = format!(
             "mount --bind {0}/run /run && mount --bind {0}/profiles /nix/var/nix/profiles && \
-             mount --bind {0}/tmp /var/tmp && exec {SSHD} -D -e -f {0}/sshd_config",
+             mount --bind {0}/tmp /var/tmp && {services} exec {SSHD} -D -e -f {0}/sshd_config",
             root.display()
+        );
+        // One that was told to reboot boots what its profile leads to; one that is broken does not come up.
+        let power = format!(
+            "while :; do\n\
+               unshare --mount --propagation private --pid --fork --kill-child --mount-proc sh -c {services:?}\n\
+               [ -e {0}/run/reboot ] && ! [ -e {0}/broken ] || exit\n\
+               rm -rf {0}/run/reboot {0}/guard/run\n\
+               system=$(dirname $(readlink -f {0}/profiles/system/init))\n\
+               ln -sfn $system {0}/run/current-system\n\
+               ln -sfn $system {0}/run/booted-system\n\
+               cat /proc/sys/kernel/random/uuid > {0}/run/boot-id\n\
+             done",
+            root.display(),
+            services = script,
         );
         let log = std::fs::File::create(root.join("sshd.log")).unwrap();
         let child = Command::new("unshare")
-            .args(["--mount", "--propagation", "private"])
             // With processes of its own it can be asked what it is about, and ends as a whole.
-            .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
-            .args(["sh", "-c", &script])
+            .args(["--pid", "--fork", "--kill-child"])
+            .args(["sh", "-c", &power])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -307,22 +358,36 @@ impl Loopback {
         host.sshd = Some(child);
         let address = format!("127.0.0.1:{}", host.port);
         let started = Instant::now();
-        while std::net::TcpStream::connect(&address).is_err() {
+        let wait = || {
             assert!(
                 started.elapsed() < Duration::from_secs(10),
                 "sshd of {name} does not listen"
             );
             std::thread::sleep(Duration::from_millis(20));
+        };
+        while std::net::TcpStream::connect(&address).is_err() {
+            wait();
         }
+        // Once it is logged, nobody takes it for a connection that comes later.
+        while self.connections(name) == 0 {
+            wait();
+        }
+    }
+
+    /// How often somebody connected to the host since it was started; the look at whether it listens is the first.
+    pub fn connections(&self, name: &str) -> usize {
+        let log = std::fs::read_to_string(self.root(name).join("sshd.log")).unwrap();
+        let lines = log.lines();
+        lines
+            .filter(|line| line.starts_with("Connection from "))
+            .count()
     }
 
     /// From its next start on, every command of the host is this script's, which reads `SSH_ORIGINAL_COMMAND`.
     pub fn force(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt;
         let root = self.root(name);
         let file = root.join("forced");
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+        guarded::write_program(&file, &format!("#!/bin/sh\n{script}\n"));
         let config = root.join("sshd_config");
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(&config, format!("{text}ForceCommand {}\n", file.display())).unwrap();
@@ -333,6 +398,16 @@ impl Loopback {
         if let Some(mut sshd) = self.host(name).sshd.take() {
             sshd.kill().unwrap();
             sshd.wait().unwrap();
+        }
+        // The kernel takes its time with the processes of a name space, and they have the port.
+        let address = format!("127.0.0.1:{}", self.host(name).port);
+        let started = Instant::now();
+        while std::net::TcpStream::connect(&address).is_ok() {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "sshd of {name} does not end"
+            );
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -367,6 +442,32 @@ impl Loopback {
             format!("{}:{}", bin.display(), path.to_str().unwrap()),
         );
         command
+    }
+
+    /// The same on the host itself, without its sshd: what a person does who sits at it.
+    pub fn on_host(&self, name: &str, args: &[&str]) -> Output {
+        let root = self.root(name);
+        let script = format!(
+            "hostname {name} && mount --bind {0}/run /run && mount --bind {0}/profiles /nix/var/nix/profiles && \
+             mount --bind {0}/tmp /var/tmp && exec \"$0\" \"$@\"",
+            root.display()
+        );
+        let command = self.command(args);
+        let mut on_host = Command::new("unshare");
+        on_host
+            .args(["--mount", "--uts", "--propagation", "private"])
+            // Whether deploy-rs is about something is asked of its own processes, not of other tests'.
+            .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args(["sh", "-c", &script])
+            .arg(command.get_program())
+            .args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => on_host.env(name, value),
+                None => on_host.env_remove(name),
+            };
+        }
+        on_host.output().unwrap()
     }
 
     pub fn xtask(&self, args: &[&str]) -> Output {

@@ -50,6 +50,7 @@ fn the_examples_of_the_documentation_are_scenarios() {
         let scenario = read(example, "docs/scenarios.toml").unwrap();
         let known = crate::scenario::Known {
             hosts: vec!["Testing".to_owned()],
+            not_deployed: std::collections::BTreeSet::new(),
             generations: ["good", "breaks-sshd"].map(str::to_owned).into(),
         };
         resolve(&scenario, &known).unwrap();

@@ -13,6 +13,7 @@ fn known() -> Known {
         hosts: ["BinaryCache", "Ingress", "Niko"]
             .map(str::to_owned)
             .to_vec(),
+        not_deployed: ["Ingress".to_owned()].into(),
         generations: ["good", "breaks-sshd", "bulky"].map(str::to_owned).into(),
     }
 }

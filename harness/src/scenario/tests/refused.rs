@@ -251,6 +251,38 @@ fn points_and_what_happens_meanwhile() {
 }
 
 #[test]
+fn what_is_deployed_is_there() {
+    let said = |command: &str| {
+        let text = PLAIN.replacen("deploy ./good#Niko", command, 1);
+        let text = text.replacen(
+            "[machines.Niko]",
+            "[machines.Ingress]\ngenerations = [\"as-configured\", \"good\"]\nin-store = [\"good\"]\n\n[machines.Niko]\nin-store = [\"good\"]",
+            1,
+        );
+        match super::plays(&text) {
+            Ok(_) => "right".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    let mut all = String::new();
+    for command in [
+        "deploy ./good#Niko",
+        "deploy ./goood#Nico",
+        "deploy --boot ./good#Nico",
+        "A=1 deploy ./goood#Niko",
+        "deploy ./goood",
+        "true && deploy ./goood#Nico",
+        "deploy ./good#Ingress",
+        "nix build ./other#thing",
+        "echo deploy ./other#thing",
+        "sh ./script; deploy ./good#Niko",
+    ] {
+        all.push_str(&format!("{command}\n  {}\n", said(command)));
+    }
+    insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("deployed", all) });
+}
+
+#[test]
 fn a_file_whose_name_is_no_name() {
     let error = crate::scenario::read(PLAIN, "tests/scenarios/my scenario.toml").unwrap_err();
     assert_eq!(

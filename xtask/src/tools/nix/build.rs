@@ -84,17 +84,24 @@ impl Nix {
 
     /// A program that finds this Nix first on its PATH, configured as it is here.
     pub fn for_children(&self, command: Command) -> Command {
-        let folder = self.program().parent().map(Path::to_owned);
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = folder.into_iter().chain(std::env::split_paths(&path));
-        let command = match std::env::join_paths(folders) {
-            Ok(path) => command.env("PATH", path),
-            // Only a folder with a colon in its name cannot be on PATH at all.
-            Err(_) => command,
-        };
+        let command = self.with_programs(command, &[]);
         match self.conf_dir() {
             Some(dir) => command.env("NIX_CONF_DIR", dir),
             None => command,
+        }
+    }
+
+    /// The same, with these folders of programs in front of Nix's own.
+    pub fn with_programs(&self, command: Command, first: &[&Path]) -> Command {
+        let first = first.iter().copied().chain(self.program().parent());
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = first
+            .map(Path::to_owned)
+            .chain(std::env::split_paths(&path));
+        match std::env::join_paths(folders) {
+            Ok(path) => command.env("PATH", path),
+            // Only a folder with a colon in its name cannot be on PATH at all.
+            Err(_) => command,
         }
     }
 

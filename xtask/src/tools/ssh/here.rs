@@ -1,0 +1,77 @@
+//! What takes the place of ssh for the machine that xtask itself runs on: commands are started here.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const PROGRAM: &str = include_str!("here.sh");
+
+/// Writes it to a file that is not there yet, for nobody else to start.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write(file: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    let mut file = options
+        .create_new(true)
+        .write(true)
+        .mode(0o700)
+        .open(file)?;
+    file.write_all(PROGRAM.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::target;
+    use super::super::{Ssh, Target, PROGRAM};
+    use std::path::Path;
+
+    /// As xtask, deploy-rs and Nix each call it.
+    #[test]
+    fn what_takes_the_place_of_ssh_runs_the_command_and_nothing_else() {
+        let target = Target {
+            here: true,
+            ..target()
+        };
+        let ssh = Ssh::knowing([&target]).unwrap();
+        let program = ssh.programs(&target).unwrap().join(PROGRAM);
+        for arguments in [
+            &[
+                "-T",
+                "-oA=b",
+                "-l",
+                "me",
+                "--",
+                "localhost",
+                "echo $((1 + 1)) 'a  b'",
+            ][..],
+            &["root@localhost", "-p", "22", "echo $((1 + 1)) 'a  b'"],
+            &[
+                "root@localhost",
+                "-x",
+                "-a",
+                "-oB=c",
+                "--",
+                "echo",
+                "$((1 + 1))",
+                "'a  b'",
+            ],
+        ] {
+            let output = std::process::Command::new(&program)
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert_eq!(
+                String::from_utf8_lossy(&output.stdout),
+                "2 a  b\n",
+                "{arguments:?}"
+            );
+        }
+        let failed = std::process::Command::new(&program)
+            .args(["localhost", "exit 7"])
+            .status();
+        assert_eq!(failed.unwrap().code(), Some(7));
+        assert_eq!(target.arguments(Path::new("FILE")), [""; 0]);
+    }
+}
