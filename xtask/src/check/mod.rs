@@ -4,6 +4,7 @@ mod flake;
 mod lints;
 mod plays;
 pub mod render;
+mod workflows;
 
 pub use lints::row as lint;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::cli::Global;
 use crate::evaluate::Fleet;
 use crate::fleet::stage::Stage;
 
@@ -73,10 +75,11 @@ impl Row {
 ///
 /// # Errors
 /// If one of the tools cannot be started.
-pub async fn run(fleet: Fleet) -> Result<Report> {
+pub async fn run(global: &Global, fleet: Fleet) -> Result<Report> {
     let root = fleet.folder().map(Path::to_owned);
     let mut report = flake_only(fleet).await?;
     if let Some(root) = root {
+        report.checks.extend(workflows::run(global, &root).await?);
         report.checks.extend(lints::run(&root).await?);
     }
     report.judge();
