@@ -97,6 +97,8 @@ pub enum Command {
     CiLocal(CiLocal),
     /// Tell a workflow which hosts to build, as its matrix
     Matrix(Matrix),
+    /// Tell a pull request what changes on each host: packages, units, reboots
+    Report(Report),
     /// Format the Nix files as nixfmt does
     Fmt(Fmt),
     /// Test everything that this machine can test
@@ -446,6 +448,16 @@ pub struct Matrix {
 }
 
 #[derive(Debug, Args)]
+pub struct Report {
+    /// The revision that the hosts are taken to run
+    #[arg(long, value_name = "REV", default_value = "origin/main")]
+    pub against: String,
+    /// Keep it as one comment on the pull request of this job, with the token in FORGEJO_TOKEN
+    #[arg(long)]
+    pub post: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Fmt {
     /// Files and folders [default: every Nix file that git tracks]
     pub paths: Vec<PathBuf>,
@@ -650,6 +662,21 @@ pub enum BenchCommand {
     BuildAll(BenchBuildAll),
     /// Virtual machines: image, boots, snapshots, several at once, against plain QEMU
     Vm(BenchVm),
+    /// ci-local against the same commands typed by hand
+    CiLocal(BenchCiLocal),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchCiLocal {
+    /// Jobs that wait for each other
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub jobs: u16,
+    /// Runs of each measurement; the median is reported
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub runs: u16,
+    /// Write the figures as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

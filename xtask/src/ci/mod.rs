@@ -1,9 +1,10 @@
-//! Workflow files: what stands in them, when they run, and the rules that ours keep. Starts nothing.
+//! Workflow files: what stands in them, when they run, what is wrong in them; and the comment that a job leaves.
 
 pub mod calls;
 pub mod expressions;
 pub mod on;
 pub mod pattern;
+pub mod pull_request;
 pub mod rules;
 pub mod workflow;
 

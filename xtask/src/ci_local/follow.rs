@@ -37,6 +37,8 @@ pub struct Leg {
     pub last_lines: Vec<String>,
     /// The first step that failed, as act names it. Lines of it may come after its result.
     failed: Option<String>,
+    /// What act said of it: `exit status 3`.
+    said: Option<String>,
     pub log: PathBuf,
     file: File,
 }
@@ -145,6 +147,7 @@ impl<'a> Watch<'a> {
             step_started: now,
             last_lines: Vec::new(),
             failed: None,
+            said: None,
             file: File::create(&log).with_context(|| format!("cannot write {}", log.display()))?,
             log,
         });
@@ -228,6 +231,17 @@ impl Leg {
         let text = mask.over(line.msg.trim_end());
         writeln!(self.file, "{text}")
             .with_context(|| format!("cannot write {}", self.log.display()))?;
+        let place = line.step_id.first().filter(|_| line.stage == "Main");
+        // act hands output over beside its own words: it may come after the step's result, and after the job's.
+        let is_output = line.raw_output || line.command.as_deref() == Some("error");
+        let of_failed = self.failed.is_none() || self.failed.as_ref() == place;
+        if place.is_some() && of_failed {
+            if is_output {
+                self.remember(&text);
+            } else if line.level == "error" && self.state == State::Running {
+                self.said = Some(text);
+            }
+        }
         // What is ended for its time is judged already.
         if self.state != State::Running {
             return Ok(None);
@@ -236,7 +250,7 @@ impl Leg {
             self.end(line.job_result);
             return Ok(Some(News::Job));
         }
-        let Some(place) = line.step_id.first().filter(|_| line.stage == "Main") else {
+        let Some(place) = place.filter(|_| !line.raw_output) else {
             return Ok(None);
         };
         let index = job
@@ -263,10 +277,6 @@ impl Leg {
                 self.last_lines.clear();
             }
             return Ok(None);
-        }
-        let of_failed = self.failed.as_ref().is_none_or(|failed| failed == place);
-        if of_failed && (line.raw_output || line.level == "error") {
-            self.remember(&text);
         }
         // A composite action's steps have results of their own.
         if line.step_id.len() > 1 {
@@ -295,6 +305,7 @@ impl Leg {
         if current.state == State::Failed && self.failed.is_none() {
             self.failed = Some(place.clone());
             self.why = Some(format!("step `{}`", current.step));
+            self.said = None;
         }
         Ok(Some(News::Step(words)))
     }
@@ -305,6 +316,9 @@ impl Leg {
         let failed = self.failed.is_some() || (!self.of_matrix && result != Some(Verdict::Success));
         // One that was begun and has no end was cut short.
         let cut = self.steps.iter().any(|it| it.state == State::Running);
+        if let (Some(why), Some(said)) = (&mut self.why, &self.said) {
+            *why = format!("{why}: {said}");
+        }
         self.state = if failed || cut {
             State::Failed
         } else {

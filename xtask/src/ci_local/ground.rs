@@ -19,8 +19,8 @@ pub struct Ground {
     folder: Folder,
 }
 
-/// What of our own environment a job may see: how the network is reached, and where Rust is installed.
-const PASSED_ON: [&str; 17] = [
+/// What of our own environment a job may see: how the network is reached, and how the machine's Nix is configured.
+const PASSED_ON: [&str; 18] = [
     "LANG",
     "LC_ALL",
     "USER",
@@ -35,10 +35,19 @@ const PASSED_ON: [&str; 17] = [
     "NIX_SSL_CERT_FILE",
     "CURL_CA_BUNDLE",
     "NIX_REMOTE",
+    "NIX_CONF_DIR",
     "LOCALE_ARCHIVE",
     "CARGO_HTTP_CAINFO",
     "CARGO_HTTP_PROXY",
 ];
+
+/// act 0.2.89 does not wait for the last output of a step that fails, and that is what a person wants to read. bash reads
+/// this first, in a step's own shell alone. It goes when act waits (its `hostenvironment.go`, after `cmd.Wait`).
+const WAIT_FOR_OUTPUT: &str = r#"unset BASH_ENV
+case $0 in
+  */act/workflow/*) trap 'slipway_status=$?; [ "$slipway_status" = 0 ] || sleep 0.5; exit "$slipway_status"' EXIT ;;
+esac
+"#;
 
 impl Ground {
     /// # Errors
@@ -98,32 +107,24 @@ impl Ground {
         let kept = cache.ci_local();
         let jobs_cache = kept.join("cache");
         link_tools(cache, &jobs_cache)?;
-        let mut path = Vec::new();
-        path.extend(nix.and_then(|nix| nix.program().parent().map(Path::to_owned)));
-        path.extend(std::env::split_paths(
-            &std::env::var_os("PATH").unwrap_or_default(),
-        ));
+        let mut settings = "extra-experimental-features = nix-command flakes\n".to_owned();
+        settings.push_str(&nix.map(Nix::settings).unwrap_or_default());
         let mut command = command
             .env("HOME", own("home"))
             .env("TMPDIR", own("tmp"))
             .env("SLIPWAY_STATE", own("state"))
             .env("SLIPWAY_CACHE", jobs_cache)
             .env("CARGO_TARGET_DIR", kept.join("target"))
-            .env(
-                "NIX_CONFIG",
-                "extra-experimental-features = nix-command flakes",
-            )
-            .env(
-                "PATH",
-                std::env::join_paths(path).context("cannot make a PATH")?,
-            );
-        if let Some(dir) = nix.and_then(Nix::conf_dir) {
-            command = command.env("NIX_CONF_DIR", dir);
-        }
+            .env("NIX_CONFIG", settings)
+            .env("BASH_ENV", self.write("bash-env", WAIT_FOR_OUTPUT)?)
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         for (name, value) in passed_on(|name| std::env::var_os(name)) {
             command = command.env(name, value);
         }
-        Ok(command)
+        Ok(match nix {
+            Some(nix) => nix.for_children(command),
+            None => command,
+        })
     }
 }
 

@@ -14,6 +14,7 @@ mod hosts;
 mod matrix;
 mod nodes;
 mod release;
+mod report;
 mod rollback;
 mod setup;
 mod status;
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
         Command::CiLocal(args) => ci_local::run(global, args).await,
+        Command::Report(args) => report::run(global, args).await,
         Command::Matrix(args) => matrix::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,

@@ -84,6 +84,8 @@ pub struct Line {
     pub raw_output: bool,
     #[serde(default)]
     pub level: String,
+    /// Of a line that was one for the runner: `error`, `warning`, `set-output`.
+    pub command: Option<String>,
     #[serde(default)]
     pub msg: String,
 }

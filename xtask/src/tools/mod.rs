@@ -6,6 +6,7 @@ pub mod apt;
 pub mod cargo;
 pub mod curl;
 pub mod deploy_rs;
+pub mod forgejo;
 pub mod git;
 pub mod nix;
 pub mod npm;
