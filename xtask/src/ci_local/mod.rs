@@ -7,11 +7,13 @@ mod given;
 mod ground;
 mod labels;
 mod logs;
+mod obstacles;
 pub mod outcome;
 mod plan;
 mod programs;
 pub mod render;
 mod run;
+mod scene;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -21,7 +23,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest as _, Sha256};
 
 use crate::cache_dir::CacheDir;
-use crate::ci::on::{why_not, Event, Happening};
+use crate::ci::on::{why_not, Event};
 use crate::ci::rules::Fault;
 use crate::ci::{self, File};
 use crate::cli::Global;
@@ -29,13 +31,14 @@ use crate::evaluate::{self, Fleet};
 use crate::failure::Failure;
 use crate::fleet::nearest::nearest;
 use crate::fleet::stage::Stage;
-use crate::report;
 use crate::setup;
 use crate::tools::git::Git;
 
 use ground::Ground;
+use obstacles::Given;
 use outcome::{JobReport, Report, State, WorkflowReport};
-use plan::{Given, Planned};
+use plan::Planned;
+use scene::Scene;
 
 /// What is to be run.
 #[derive(Debug)]
@@ -119,72 +122,6 @@ struct Chosen<'a> {
     jobs: Vec<Planned<'a>>,
 }
 
-/// The commit, and what it is taken to be to the forge.
-struct Scene {
-    checkout: Git,
-    branch: String,
-    commit: String,
-    base_commit: Option<String>,
-    repository: String,
-    changed: Vec<String>,
-}
-
-impl Scene {
-    async fn set(git: &Git, request: &Request, ground: &Ground) -> Result<Self> {
-        let commit = git.commit("HEAD").await?;
-        let branch = match &request.reference {
-            Some(branch) => branch.trim_start_matches("refs/heads/").to_owned(),
-            None => git.branch().await?.ok_or_else(|| {
-                Failure::usage(format!("{} is on no branch", git.root().display()))
-                    .try_next("--ref BRANCH")
-            })?,
-        };
-        let folder = git.root().file_name().unwrap_or_default();
-        let repository =
-            event::repository(git.origin().await?.as_deref(), &folder.to_string_lossy());
-        let origin = format!("https://{}/{repository}", event::INSTANCE);
-        let checkout = git
-            .checkout(&commit, &branch, &origin, &ground.source())
-            .await?;
-        if request.dirty {
-            git.copy_changes(&checkout).await?;
-        } else if git.status().await?.dirty {
-            report::say("note: what is not committed is not run; --dirty runs the working tree");
-        }
-        // Without a history to compare with, the forge takes every file for new.
-        let changed = match checkout.changed().await? {
-            Some(changed) => changed,
-            None => checkout
-                .tracked()
-                .await?
-                .into_iter()
-                .map(|it| it.path)
-                .collect(),
-        };
-        let base_commit = checkout.commit(&format!("origin/{MAIN}")).await.ok();
-        Ok(Self {
-            checkout,
-            branch,
-            commit,
-            base_commit,
-            repository,
-            changed,
-        })
-    }
-
-    fn happening(&self, event: Event) -> Happening<'_> {
-        Happening {
-            event,
-            branch: if event == Event::PullRequest {
-                MAIN
-            } else {
-                &self.branch
-            },
-            changed: &self.changed,
-        }
-    }
-}
-
 fn repository(global: &Global) -> Result<Git> {
     let here = std::env::current_dir().context("cannot read the current directory")?;
     let folder = match &global.flake {
@@ -246,8 +183,8 @@ async fn known_labels(fleet: Option<&Fleet>) -> Result<Vec<String>> {
 fn given(request: &Request, chosen: &[Chosen], fleet: Option<&Fleet>) -> Result<Given, Failure> {
     let jobs: Vec<&Planned> = chosen.iter().flat_map(|it| &it.jobs).collect();
     let environment = |name: &str| std::env::var(name).ok();
-    let secrets = plan::names("secrets", &jobs).mentioned;
-    let vars = plan::names("vars", &jobs).mentioned;
+    let secrets = obstacles::names("secrets", &jobs).mentioned;
+    let vars = obstacles::names("vars", &jobs).mentioned;
     let mut given = Given {
         secrets: given::values(&secrets, request.secrets.as_deref(), environment)?,
         vars: given::values(&vars, request.vars.as_deref(), environment)?,
@@ -273,7 +210,7 @@ fn obstacles(chosen: &Chosen, labels: &[String], given: &Given) -> Vec<Fault> {
     if chosen.skipped.is_some() {
         return Vec::new();
     }
-    plan::obstacles(chosen.file, &chosen.jobs, labels, given)
+    obstacles::all(chosen.file, &chosen.jobs, labels, given)
 }
 
 /// # Errors
