@@ -123,10 +123,10 @@ let
         )
       );
       # What builds whole systems stands apart from the checks, which a laptop without KVM or a cache builds too.
-      hydraJobs = {
-        hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
-        inherit vmTests;
-      };
+      hydraJobs.hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
+      # Not below hydraJobs, all of which `nix flake check` evaluates in one process, for every system: each play holds
+      # one to two gigabytes of configurations, and Nix gives nothing back before it ends. It walks no output whose name
+      # it does not know; `cargo xtask check` evaluates these, each in a process of its own.
       inherit vmTests;
       devShells = eachSystem (_: pkgs: import ./shell.nix { inherit pkgs; });
       formatter = eachSystem (

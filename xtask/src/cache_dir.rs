@@ -87,6 +87,11 @@ impl CacheDir {
         self.0.join("closures")
     }
 
+    /// What local runs of the workflows need: their folders while they run, what their jobs keep from run to run.
+    pub fn ci_local(&self) -> PathBuf {
+        self.0.join("ci-local")
+    }
+
     /// What earlier evaluations found.
     pub fn evaluations(&self) -> PathBuf {
         self.0.join("evaluations")

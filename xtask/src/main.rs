@@ -5,6 +5,8 @@ mod bench;
 mod build;
 mod cache_dir;
 mod check;
+mod ci;
+mod ci_local;
 mod cli;
 mod cmd;
 mod deploy;

@@ -2,8 +2,10 @@
 //! Each process leads its own group, so that ending it ends what it started; nothing outlives xtask.
 
 pub mod detached;
+pub mod folders;
 mod groups;
 mod orphans;
+mod strays;
 pub mod usage;
 
 use std::ffi::{OsStr, OsString};
@@ -14,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use crate::failure::Failure;
 use groups::{Group, GRACE};
 
 pub use groups::{ask_to_end, interrupt_signal, kill, terminate_all};
+pub use strays::{adopt, end_strays};
 
 /// A process to start: program, arguments, environment. Nothing is passed through a shell.
 #[derive(Debug, Clone)]
@@ -32,6 +35,7 @@ pub struct Command {
     timeout: Option<Duration>,
     grace: Duration,
     orphaned: Signal,
+    bare: bool,
 }
 
 /// How a process ended. A signal is never a pass.
@@ -104,6 +108,7 @@ impl Command {
             timeout: None,
             grace: GRACE,
             orphaned: Signal::SIGTERM,
+            bare: false,
         }
     }
 
@@ -121,6 +126,12 @@ impl Command {
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.env
             .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// With nothing of our own environment: only what is set here.
+    pub fn bare_environment(mut self) -> Self {
+        self.bare = true;
         self
     }
 
@@ -205,6 +216,25 @@ impl Command {
     pub async fn watch(
         self,
         on_start: impl FnOnce(i32),
+        on_stderr: impl FnMut(&str),
+    ) -> Result<Output> {
+        self.attend(on_start, None, on_stderr).await
+    }
+
+    /// Like `watch`, and each line of stdout is handed over the moment it is there, in place of being kept.
+    pub async fn follow(
+        self,
+        on_start: impl FnOnce(i32),
+        on_stdout: &mut (dyn FnMut(&str) + Send),
+        on_stderr: impl FnMut(&str),
+    ) -> Result<Output> {
+        self.attend(on_start, Some(on_stdout), on_stderr).await
+    }
+
+    async fn attend(
+        self,
+        on_start: impl FnOnce(i32),
+        on_stdout: Option<&mut (dyn FnMut(&str) + Send)>,
         mut on_stderr: impl FnMut(&str),
     ) -> Result<Output> {
         let started = Instant::now();
@@ -222,19 +252,19 @@ impl Command {
             }
         };
         let mut out = Vec::new();
-        let read_out = async { stdout.read_to_end(&mut out).await };
-        let mut err = String::new();
-        let read_err = async {
-            let mut lines = BufReader::new(stderr);
-            let mut line = Vec::new();
-            while lines.read_until(b'\n', &mut line).await? > 0 {
-                let text = String::from_utf8_lossy(&line);
-                on_stderr(text.trim_end_matches('\n'));
-                err.push_str(&text);
-                line.clear();
+        let read_out = async {
+            match on_stdout {
+                None => stdout.read_to_end(&mut out).await.map(|_| ()),
+                Some(on_stdout) => {
+                    lines(stdout, |line| on_stdout(line.trim_end_matches('\n'))).await
+                }
             }
-            std::io::Result::Ok(())
         };
+        let mut err = String::new();
+        let read_err = lines(stderr, |line| {
+            on_stderr(line.trim_end_matches('\n'));
+            err.push_str(line);
+        });
         let all = async {
             let ((), read_out, read_err) = tokio::join!(feed, read_out, read_err);
             read_out?;
@@ -276,6 +306,9 @@ impl Command {
 
     fn start(&self, out: Stdio) -> Result<(tokio::process::Child, Group)> {
         let mut command = tokio::process::Command::new(&self.program);
+        if self.bare {
+            command.env_clear();
+        }
         command
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
@@ -291,6 +324,17 @@ impl Command {
         }
         Group::start(&mut command, self.grace, self.orphaned)
     }
+}
+
+/// Hands over each line, its line feed with it, the moment it is there.
+async fn lines(pipe: impl AsyncRead + Unpin, mut each: impl FnMut(&str)) -> std::io::Result<()> {
+    let mut lines = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).await? > 0 {
+        each(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(())
 }
 
 fn status_of(status: ExitStatus) -> Status {

@@ -22,7 +22,7 @@ const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }: {
   wheelNeedsPassword = config.security.sudo.wheelNeedsPassword;
   cachePriority = config.services.harmonia.cache.settings.priority or config.services.harmonia.settings.priority;
   forge = { inherit (config.services.forgejo.settings.server) DOMAIN HTTP_PORT SSH_DOMAIN; };
-  runner = { inherit (config.services.gitea-actions-runner.instances.fleet) url tokenFile labels; };
+  runner = { inherit (config.services.gitea-actions-runner.instances.fleet) url tokenFile labels; restarts = config.systemd.services.gitea-runner-fleet.restartIfChanged; };
   grafana = { inherit (config.services.grafana.settings.server) domain http_port; };
   retention = config.services.prometheus.retentionTime;
   startPagePort = map (listen: listen.port) config.services.nginx.virtualHosts.start-page.listen;

@@ -31,8 +31,11 @@ in
       type = lib.types.listOf lib.types.str;
       default = [ config.homelab.deploy.runnerLabel ];
       defaultText = lib.literalExpression "[ config.homelab.deploy.runnerLabel ]";
-      example = [ "nix" ];
-      description = "Labels of the jobs that this runner takes.";
+      example = [
+        "nix"
+        "kvm"
+      ];
+      description = "Labels of the jobs that this runner takes: `nix` for any, `kvm` where the host has `/dev/kvm`.";
     };
   };
 
@@ -46,17 +49,28 @@ in
         labels = map (label: "${label}:host") cfg.labels;
         hostPackages = [
           pkgs.bash
+          # `xtask check` judges the crates with them.
+          pkgs.cargo
+          pkgs.clippy
           pkgs.coreutils
           pkgs.curl
           pkgs.gawk
+          pkgs.gcc
           pkgs.git
           pkgs.gnused
           pkgs.nix
           pkgs.nodejs
           pkgs.openssh
+          pkgs.rustc
+          pkgs.rustfmt
         ];
       };
     };
-    systemd.services.gitea-runner-fleet.unitConfig.ConditionPathExists = cfg.tokenFile;
+    systemd.services.gitea-runner-fleet = {
+      unitConfig.ConditionPathExists = cfg.tokenFile;
+      # The deployment of this host may be a job of this very runner, which would end with it half-way. What changes of the
+      # runner comes with the next boot, or by `systemctl restart gitea-runner-fleet`.
+      restartIfChanged = false;
+    };
   };
 }

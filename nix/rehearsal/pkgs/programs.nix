@@ -32,6 +32,7 @@ plain {
   firefox = "bin/firefox";
   forgejo-runner = "bin/forgejo-runner";
   gawk = "bin/awk";
+  gcc = "bin/gcc bin/cc";
   git = "bin/git";
   gnused = "bin/sed";
   htop = "bin/htop";

@@ -6,6 +6,7 @@ mod fleet;
 pub mod machine_figures;
 pub mod machines;
 mod measure;
+pub mod workflows;
 
 use std::collections::BTreeMap;
 use std::path::Path;

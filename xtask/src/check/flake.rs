@@ -130,13 +130,16 @@ async fn evaluate(
 }
 
 fn expression(system: &str, only: Option<&str>) -> String {
-    // Names of checks and systems are Nix identifiers or plain words: JSON spells them as Nix does.
-    let quoted = |text: &str| format!("{text:?}").replace("${", "\\${");
     let only = only.map_or_else(|| "null".to_owned(), quoted);
     format!(
         "({FUNCTION}) {{ system = {}; only = {only}; }}",
         quoted(system)
     )
+}
+
+/// Names of checks, plays and systems are Nix identifiers or plain words: Rust spells them as Nix does.
+pub(super) fn quoted(text: &str) -> String {
+    format!("{text:?}").replace("${", "\\${")
 }
 
 /// Builds them all at once, going on after a failure, and then asks for each how it ended.

@@ -2,7 +2,9 @@
 
 mod flake;
 mod lints;
+mod plays;
 pub mod render;
+mod workflows;
 
 pub use lints::row as lint;
 
@@ -12,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::cli::Global;
 use crate::evaluate::Fleet;
 use crate::fleet::stage::Stage;
 
@@ -72,10 +75,11 @@ impl Row {
 ///
 /// # Errors
 /// If one of the tools cannot be started.
-pub async fn run(fleet: Fleet) -> Result<Report> {
+pub async fn run(global: &Global, fleet: Fleet) -> Result<Report> {
     let root = fleet.folder().map(Path::to_owned);
     let mut report = flake_only(fleet).await?;
     if let Some(root) = root {
+        report.checks.extend(workflows::run(global, &root).await?);
         report.checks.extend(lints::run(&root).await?);
     }
     report.judge();
@@ -99,6 +103,7 @@ pub async fn flake_only(fleet: Fleet) -> Result<Report> {
     };
     let machine = fleet.nix.capabilities().await?;
     let mut checks = vec![flake::outputs(&fleet).await?];
+    checks.extend(plays::evaluate(&fleet, &machine.system).await?);
     checks.extend(flake::checks(&fleet, &machine).await?);
     let mut report = Report {
         version: 1,

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::bench::{self, figures, machine_figures, machines, Options};
+use crate::bench::{self, figures, machine_figures, machines, workflows, Options};
 use crate::cache_dir::CacheDir;
-use crate::cli::{Bench, BenchBuildAll, BenchCommand, BenchVm, Global};
+use crate::cli::{Bench, BenchBuildAll, BenchCiLocal, BenchCommand, BenchVm, Global};
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
@@ -15,6 +15,7 @@ pub async fn run(global: &Global, args: Bench) -> Result<Exit> {
     match args.command {
         BenchCommand::BuildAll(args) => build_all(global, args).await,
         BenchCommand::Vm(args) => vm(global, args).await,
+        BenchCommand::CiLocal(args) => ci_local(global, args).await,
     }
 }
 
@@ -53,5 +54,13 @@ async fn vm(global: &Global, args: BenchVm) -> Result<Exit> {
         machine_figures::conditions(&document)
     );
     report::data_and_document(&text, &document, args.json.as_deref())?;
+    Ok(Exit::Passed)
+}
+
+async fn ci_local(global: &Global, args: BenchCiLocal) -> Result<Exit> {
+    let fleet = evaluate::open(global).await?;
+    let figures = workflows::measure(&fleet, args.jobs, args.runs).await?;
+    let table = workflows::table(&figures).text();
+    report::data_and_document(&table, &figures, args.json.as_deref())?;
     Ok(Exit::Passed)
 }

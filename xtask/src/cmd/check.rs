@@ -10,7 +10,7 @@ use crate::report;
 
 pub async fn run(global: &Global, args: Check) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
-    let report = check::run(fleet).await?;
+    let report = check::run(global, fleet).await?;
     if args.json {
         report::data(&report::json(&report)?)?;
     } else {

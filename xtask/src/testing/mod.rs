@@ -111,6 +111,7 @@ pub struct Bench<'a> {
     nix: Nix,
     newer_nix: Option<Nix>,
     deploy_rs: Option<PathBuf>,
+    act: Option<PathBuf>,
 }
 
 impl<'a> Bench<'a> {
@@ -129,13 +130,15 @@ impl<'a> Bench<'a> {
                 None
             }
         };
-        let deploy_rs = match setup::deploy_rs(global).await {
+        let or_none = |program: Result<PathBuf>| match program {
             Ok(program) => Some(program),
             Err(error) => {
                 report::error(&error);
                 None
             }
         };
+        let deploy_rs = or_none(setup::deploy_rs(global).await);
+        let act = or_none(setup::act(global).await);
         Ok(Self {
             global,
             root,
@@ -143,6 +146,7 @@ impl<'a> Bench<'a> {
             nix,
             newer_nix,
             deploy_rs,
+            act,
         })
     }
 
@@ -175,6 +179,9 @@ impl<'a> Bench<'a> {
         }
         if let Some(deploy_rs) = &self.deploy_rs {
             command = command.env("SLIPWAY_TEST_DEPLOY_RS", deploy_rs);
+        }
+        if let Some(act) = &self.act {
+            command = command.env("SLIPWAY_TEST_ACT", act);
         }
         // Both versions use the store in the same way; the machine's own Nix has its own configuration.
         self.nix.for_children(command)

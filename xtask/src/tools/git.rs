@@ -1,6 +1,7 @@
 //! Git: what it tracks, what differs from the index, revisions and their names.
 
 mod changed;
+mod checkout;
 mod generated;
 pub mod signed;
 

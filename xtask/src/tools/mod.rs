@@ -1,11 +1,15 @@
 //! The one place that spells other programs' arguments and reads what they print.
 
+pub mod act;
+pub mod actionlint;
 pub mod apt;
 pub mod cargo;
 pub mod curl;
 pub mod deploy_rs;
+pub mod forgejo;
 pub mod git;
 pub mod nix;
+pub mod npm;
 pub mod pip;
 pub mod ssh;
 pub mod ssh_keygen;

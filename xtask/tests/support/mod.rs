@@ -68,7 +68,13 @@ pub fn xtask(cache: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.env("SLIPWAY_CACHE", cache);
     command.env("SLIPWAY_STATE", cache.join("state"));
-    for wish in ["SLIPWAY_FLAKE", "CI", "GITHUB_STEP_SUMMARY"] {
+    for wish in [
+        "SLIPWAY_FLAKE",
+        "SLIPWAY_STAGE",
+        "CI",
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_OUTPUT",
+    ] {
         command.env_remove(wish);
     }
     command

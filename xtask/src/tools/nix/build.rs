@@ -105,6 +105,14 @@ impl Nix {
         }
     }
 
+    /// What this machine needs on top of its configuration, as lines of a nix.conf.
+    pub fn settings(&self) -> String {
+        let lines = self.options.iter();
+        lines
+            .map(|(name, value)| format!("{name} = {value}\n"))
+            .collect()
+    }
+
     /// What the store knows of these paths, with their closures' sizes; nothing of a path that is not there.
     pub async fn closures(&self, paths: &[&StorePath]) -> Result<BTreeMap<StorePath, PathInfo>> {
         self.path_info(&["--closure-size"], paths).await

@@ -1,0 +1,55 @@
+//! `cargo xtask ci-local`.
+
+use anyhow::Result;
+
+use crate::ci::on::Event;
+use crate::ci_local::{self, render, Request};
+use crate::cli::{CiLocal, DeployTo, EventChoice, Global};
+use crate::failure::{Exit, Failure};
+use crate::report;
+
+pub async fn run(global: &Global, args: CiLocal) -> Result<Exit> {
+    if let Some(DeployTo::Rehearsal) = args.deploy {
+        return Err(Failure::usage(
+            "cannot deploy to rehearsal machines from a workflow: that is not built yet, and real hosts are never touched from here",
+        )
+        .try_next("--workflow build.yml, and cargo xtask vm-test deploy-rollback for a deployment on machines")
+        .into());
+    }
+    let request = Request {
+        event: match args.event {
+            EventChoice::Push => Event::Push,
+            EventChoice::PullRequest => Event::PullRequest,
+            EventChoice::Dispatch => Event::Dispatch,
+            EventChoice::Schedule => Event::Schedule,
+        },
+        reference: args.reference,
+        workflow: args.workflow,
+        job: args.job,
+        dirty: args.dirty,
+        inputs: args.inputs,
+        secrets: args.secrets,
+        vars: args.vars,
+        plan: args.plan,
+        live: report::live(global.plain),
+    };
+    let report = ci_local::run(global, &request).await?;
+    // The table is data, unless the document takes its place.
+    let text = format!("{}{}\n", render::text(&report), render::summary(&report));
+    let failures = render::failures(&report);
+    // Of a plan the table has it all.
+    if !failures.is_empty() && !report.plan {
+        report::say(failures.trim());
+    }
+    if args.json {
+        report::say(text.trim_end());
+        report::data(&report::json(&report)?)?;
+    } else {
+        report::data(&text)?;
+    }
+    Ok(if report.passed {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    })
+}
