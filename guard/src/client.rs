@@ -10,6 +10,7 @@ use anyhow::{bail, Context, Result};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 
 use crate::answer::Status;
+use crate::command::{parse_words, Command};
 use crate::refusal::EXIT_CODE;
 use crate::wire::{write, Answer, Answers, Follow, Request};
 
@@ -61,14 +62,24 @@ pub fn talk(socket: &Path, request: &Request) -> Result<i32> {
         let asked = write(&stream, &request);
         match listen(stream, &mut request)? {
             Some(code) => return Ok(code),
-            // Only an activation's output can be taken up again; what began is not begun twice.
-            None if request.follow.is_some() => within = RECONNECT_WITHIN,
+            // An activation's output is taken up where it was, and whoever only waits waits on; what began is not begun
+            // twice.
+            None if request.follow.is_some() || waits(&request) => within = RECONNECT_WITHIN,
             None => {
                 asked?;
                 bail!("the guard hung up")
             }
         }
     }
+}
+
+/// Whether it changes nothing to ask once more: deploy-rs's waiter is there from before the activation, which may restart
+/// the service.
+fn waits(request: &Request) -> bool {
+    matches!(
+        parse_words(&request.words),
+        Ok(Command::Wait { .. } | Command::Poll { .. })
+    )
 }
 
 fn connect(socket: &Path, within: Duration) -> Result<UnixStream> {
@@ -96,7 +107,7 @@ fn listen(stream: UnixStream, request: &mut Request) -> Result<Option<i32>> {
         let answer = match answers.read() {
             Ok(Some(answer)) => answer,
             Ok(None) => return Ok(None),
-            Err(_) if request.follow.is_some() => return Ok(None),
+            Err(_) if request.follow.is_some() || waits(request) => return Ok(None),
             Err(error) => return Err(error),
         };
         match answer {

@@ -144,10 +144,13 @@ fn the_service_may_start_again_in_the_middle() {
         until("it is activating", 10, || {
             host.status().state == HostState::Activating
         });
+        let waiting = spawn(host.ssh_command("ci", &host.wait_line("slow")));
+        // It is there before the service goes, as deploy-rs's is.
+        std::thread::sleep(Duration::from_millis(500));
         host.stop_guard();
         std::thread::sleep(Duration::from_millis(500));
         host.start_guard();
-        host.wait("slow").good();
+        finish(waiting).good();
         host.confirm("ci", "slow").good();
         let answer = finish(client);
         assert_eq!(

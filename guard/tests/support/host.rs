@@ -413,12 +413,13 @@ impl Host {
         )
     }
 
-    pub fn wait(&self, name: &str) -> Answer {
+    pub fn wait_line(&self, name: &str) -> String {
         let profile = self.profile(name);
-        self.ssh(
-            "ci",
-            &format!("sudo -u root {profile}/activate-rs wait '{profile}' --temp-path '/tmp' --activation-timeout 30"),
-        )
+        format!("sudo -u root {profile}/activate-rs wait '{profile}' --temp-path '/tmp' --activation-timeout 30")
+    }
+
+    pub fn wait(&self, name: &str) -> Answer {
+        self.ssh("ci", &self.wait_line(name))
     }
 
     /// As deploy-rs does it: activate and wait at once, then confirm. Answers of all three.
