@@ -28,7 +28,7 @@ impl What {
     pub fn words(self) -> String {
         match self {
             Self::Image => "image, packages in the cache".to_owned(),
-            Self::Snapshot => "snapshot, its boot included".to_owned(),
+            Self::Snapshot => "snapshot of one that is up".to_owned(),
             Self::Boot => "cold boot, firmware and loader".to_owned(),
             Self::BootDirect => "cold boot, kernel handed over".to_owned(),
             Self::AtOnce(1) => "1 from a snapshot".to_owned(),
