@@ -11,18 +11,11 @@ let
   activatable = import ./activatable.nix { inherit lib deploy-rs; };
   inherit (plays) modulesOf;
 
-  # For tests, a host trusts the play's keys and knows the other machines; nothing else of it changes.
-  forTests = lib.mapAttrs (
-    _: host: host.extendModules { modules = [ ../tests/machine ]; }
-  ) nixosConfigurations;
   make =
     host: generation: modules:
     let
-      extended =
-        if modules == [ ] then
-          forTests.${host}
-        else
-          nixosConfigurations.${host}.extendModules { modules = [ ../tests/machine ] ++ modules; };
+      # For tests, a host trusts the play's keys and knows the other machines; nothing else of it changes.
+      extended = nixosConfigurations.${host}.extendModules { modules = [ ../tests/machine ] ++ modules; };
       inherit (extended.config.homelab) inventory;
       inherit (nixosConfigurations.${host}) pkgs;
     in

@@ -92,6 +92,16 @@ impl CacheDir {
         self.0.join("ci-local")
     }
 
+    /// Where a fleet's logs of this kind are: beside what cargo builds, if its root has such a place, else here.
+    pub fn logs(&self, root: &Path, kind: &str) -> PathBuf {
+        let built = root.join("target");
+        if built.is_dir() {
+            built.join(kind)
+        } else {
+            self.0.join("logs").join(kind)
+        }
+    }
+
     /// What earlier evaluations found.
     pub fn evaluations(&self) -> PathBuf {
         self.0.join("evaluations")

@@ -6,6 +6,7 @@ pub mod folders;
 mod groups;
 mod orphans;
 mod strays;
+mod tree;
 pub mod usage;
 
 use std::ffi::{OsStr, OsString};

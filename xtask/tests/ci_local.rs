@@ -74,6 +74,13 @@ impl Repository {
         assert_eq!(processes(runs.to_str().unwrap()), Vec::<String>::new());
     }
 
+    /// Runs, and holds the exit code and what was told against what it was to be.
+    fn assert_ends(&self, args: &[&str], code: i32, name: &str) {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(code), "{}", transcript(&output));
+        self.assert_told(name, &output);
+    }
+
     fn assert_told(&self, name: &str, output: &Output) {
         let mut filters = self.fleet.filters();
         filters.push((
@@ -114,9 +121,7 @@ fn jobs_run_in_a_checkout_of_the_commit() {
         return;
     };
     repository.fleet.write("README.md", "changed\n");
-    let output = repository.run(&[]);
-    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
-    repository.assert_told("jobs_run_in_a_checkout_of_the_commit", &output);
+    repository.assert_ends(&[], 0, "jobs_run_in_a_checkout_of_the_commit");
     // Of the working tree, the file that the second job asks for is another one.
     let dirty = repository.run(&["--dirty", "--json"]);
     assert_eq!(dirty.status.code(), Some(1), "{}", transcript(&dirty));
@@ -172,9 +177,7 @@ fn filters_that_exclude_are_told() {
     let Some(repository) = with_workflows(&files) else {
         return;
     };
-    let output = repository.run(&["--ref", "feature"]);
-    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
-    repository.assert_told("filters_that_exclude_are_told", &output);
+    repository.assert_ends(&["--ref", "feature"], 0, "filters_that_exclude_are_told");
 }
 
 #[test]
@@ -364,18 +367,14 @@ jobs:
     let Some(repository) = with_workflows(&[("empty.yml", text)]) else {
         return;
     };
-    let output = repository.run(&[]);
-    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
-    repository.assert_told("an_empty_matrix_is_a_skipped_job", &output);
+    repository.assert_ends(&[], 0, "an_empty_matrix_is_a_skipped_job");
     // Without the `if` it would be one leg with nothing.
     let bare = text.replace("    if: needs.hosts.outputs.hosts != '0'\n", "");
     repository
         .fleet
         .write(".forgejo/workflows/empty.yml", &bare);
     repository.fleet.commit();
-    let output = repository.run(&[]);
-    assert_eq!(output.status.code(), Some(2), "{}", transcript(&output));
-    repository.assert_told("an_empty_matrix_without_an_if", &output);
+    repository.assert_ends(&[], 2, "an_empty_matrix_without_an_if");
 }
 
 #[test]
@@ -401,9 +400,7 @@ jobs:
     let Some(repository) = with_workflows(&[("moon.yml", text)]) else {
         return;
     };
-    let output = repository.run(&[]);
-    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
-    repository.assert_told("a_label_that_only_a_computed_matrix_has", &output);
+    repository.assert_ends(&[], 1, "a_label_that_only_a_computed_matrix_has");
 }
 
 #[test]
@@ -423,9 +420,7 @@ jobs:
     else {
         return;
     };
-    let output = repository.run(&[]);
-    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
-    repository.assert_told("a_called_workflow_is_part_of_its_caller", &output);
+    repository.assert_ends(&[], 0, "a_called_workflow_is_part_of_its_caller");
 }
 
 #[test]

@@ -165,9 +165,11 @@ fn make(
         ..Spec::new(&format!("snapshot-{}", &name[..8]))
     };
     let machine_name = spec.name.clone();
-    run.0.harness.progress().say(&machine_name, "booting");
     let machine = match wanted {
-        Wanted::Up => run.start(image, spec, Origin::Cold)?,
+        Wanted::Up => {
+            run.0.harness.progress().say(&machine_name, "booting");
+            run.start(image, spec, Origin::Cold)?
+        }
         Wanted::Prepared(_, prepare) => {
             let machine = run.start(image, spec, Origin::Up)?;
             run.0.harness.progress().say(&machine_name, "preparing");

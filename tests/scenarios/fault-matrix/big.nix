@@ -1,60 +1,12 @@
-# Each phase of its deployment waits for the fault that is to fall into it: 100 MB take their time to be copied, a service
-# and the logins after the activation wait for /run/fault-fell, in the phase that /run/fault-phase names. After a boot
-# there is neither file, and nothing waits. The client gives up soon after the network did.
-{ pkgs, lib, ... }:
-let
-  # Perl's generator is its own and gives the same numbers everywhere.
-  incompressible = pkgs.runCommand "incompressible" { nativeBuildInputs = [ pkgs.perl ]; } ''
-    perl -e 'srand 1; print pack "L*", map { rand 2**32 } 1 .. 65536 for 1 .. 400' > $out
-  '';
-  waitDuring = phase: ''
-    if [ "$(cat /run/fault-phase 2>/dev/null)" = ${phase} ]; then
-      n=0
-      while [ ! -e /run/fault-fell ] && [ $n -lt 500 ]; do
-        sleep 0.2
-        n=$((n + 1))
-      done
-    fi
-  '';
-in
+# Waits for faults while it is copied and activated, and in the logins after that.
+{ slowLogin, ... }:
 {
-  environment.etc.slipway-generation.text = "big\n";
-  environment.etc.slipway-incompressible.source = incompressible;
-
-  systemd.services.slow = {
-    description = "Takes as long to start as the test wants";
-    wantedBy = [ "multi-user.target" ];
-    serviceConfig = {
-      Type = "oneshot";
-      RemainAfterExit = true;
-    };
-    script = ''
-      touch /run/slow-begins
-      ${waitDuring "activate"}
-      touch /run/slow-ends
-    '';
-  };
+  imports = [ ../../machine/waits-for-faults.nix ];
 
   # sshd asks it for further keys before it lets anybody in; a program of the store's it would not trust.
-  environment.etc."ssh/slow-login" = {
-    mode = "0755";
-    text = ''
-      #!/bin/sh
-      PATH=/run/current-system/sw/bin:/usr/bin:/bin
-      ${waitDuring "confirm"}
-    '';
-  };
+  environment.etc."ssh/slow-login" = slowLogin;
   services.openssh.settings = {
     AuthorizedKeysCommand = "/etc/ssh/slow-login";
     AuthorizedKeysCommandUser = "root";
-  };
-
-  homelab.deploy = {
-    confirmTimeout = 15;
-    sshOpts = lib.mkForce [
-      "-oConnectTimeout=5"
-      "-oServerAliveInterval=2"
-      "-oServerAliveCountMax=3"
-    ];
   };
 }

@@ -15,12 +15,7 @@ const KEPT: usize = 10;
 /// # Errors
 /// If it cannot be written.
 pub fn folder(root: &Path, cache: &CacheDir) -> Result<PathBuf> {
-    let built = root.join("target");
-    let base = if built.is_dir() {
-        built.join("ci-local")
-    } else {
-        cache.root().join("logs").join("ci-local")
-    };
+    let base = cache.logs(root, "ci-local");
     let cannot = || format!("cannot make a folder for logs in {}", base.display());
     std::fs::create_dir_all(&base).with_context(cannot)?;
     let folder = tempfile::Builder::new()

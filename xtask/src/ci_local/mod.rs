@@ -29,7 +29,7 @@ use crate::ci::{self, File};
 use crate::cli::Global;
 use crate::evaluate::{self, Fleet};
 use crate::failure::Failure;
-use crate::fleet::nearest::nearest;
+use crate::fleet::nearest::nearest_or_all;
 use crate::fleet::stage::Stage;
 use crate::setup;
 use crate::tools::git::Git;
@@ -54,9 +54,6 @@ pub struct Request {
     pub plan: bool,
     pub live: bool,
 }
-
-/// The branch that others are merged into.
-const MAIN: &str = "main";
 
 /// Runs what the event starts; a job that fails is a row, not an error.
 ///
@@ -154,8 +151,7 @@ fn choose<'a>(files: &'a [File], request: &Request) -> Result<Vec<&'a File>, Fai
         return Ok(vec![file]);
     }
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    let near = nearest(wanted, &names);
-    let next = if near.is_empty() { names } else { near };
+    let next = nearest_or_all(wanted, &names);
     Err(Failure::usage(format!("there is no workflow `{wanted}`")).try_next(next.join(", ")))
 }
 

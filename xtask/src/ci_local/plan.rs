@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ci::workflow::{Filter, Job, Scalar};
 use crate::ci::{calls, File};
 use crate::failure::Failure;
-use crate::fleet::nearest::nearest;
+use crate::fleet::nearest::{nearest, nearest_or_all};
 
 /// A job, also one of a workflow that another job calls.
 #[derive(Debug, Clone)]
@@ -64,8 +64,7 @@ fn closure<'a>(file: &'a File, job: &str) -> Result<BTreeSet<&'a str>, Failure> 
     let jobs = &file.workflow.jobs.0;
     let Some((first, _)) = jobs.iter().find(|(id, _)| id == job) else {
         let ids: Vec<&str> = jobs.iter().map(|(id, _)| id.as_str()).collect();
-        let near = nearest(job, &ids);
-        let next = if near.is_empty() { ids } else { near };
+        let next = nearest_or_all(job, &ids);
         return Err(
             Failure::usage(format!("{} has no job `{job}`", file.name)).try_next(next.join(", "))
         );

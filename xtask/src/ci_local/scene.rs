@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use super::ground::Ground;
-use super::{event, Request, MAIN};
+use super::{event, Request};
 use crate::ci::on::{Event, Happening};
 use crate::failure::Failure;
+use crate::fleet::refs::MAIN;
 use crate::report;
 use crate::tools::git::Git;
 

@@ -3,6 +3,7 @@
 use super::outcome::Report;
 use super::plan::{Action, HostPlan, Plan, Reboot};
 use super::units::UnitPlan;
+use crate::fleet::host::HostName;
 use crate::fleet::refs;
 use crate::report::table::Table;
 use crate::report::words::{self, bytes, counted};
@@ -16,6 +17,15 @@ pub fn text(plan: &Plan) -> String {
         }
     }
     text
+}
+
+/// What became of one host, in a line.
+pub fn ended(host: &HostName, words: &str, why: Option<&str>, seconds: f64) -> String {
+    let why = match why {
+        Some(why) => format!(": {why}"),
+        None => String::new(),
+    };
+    format!("{host}: {words}{why} ({} s)", words::seconds(seconds))
 }
 
 pub fn markdown(plan: &Plan) -> String {
@@ -190,7 +200,6 @@ mod tests {
     use crate::deploy::plan::tests::{change, known, live, path, wish};
     use crate::deploy::plan::{plan, Before, Known};
     use crate::diff::closure::BootPart;
-    use crate::fleet::host::HostName;
     use crate::fleet::refs::Meaning;
     use crate::fleet::stage::Stage;
 

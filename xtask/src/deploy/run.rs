@@ -14,6 +14,7 @@ use super::journal::{Entry, Journal, Rollback, Work};
 use super::notify;
 use super::outcome::{HostReport, Outcome, Report};
 use super::plan::{Action, HostPlan};
+use super::render;
 use crate::fleet::host::HostName;
 use crate::fleet::store_path::StorePath;
 use crate::report;
@@ -257,14 +258,6 @@ impl HostReport {
 }
 
 fn tell(report: &HostReport) {
-    let why = match report.outcome.why() {
-        Some(why) => format!(": {why}"),
-        None => String::new(),
-    };
-    report::say(&format!(
-        "{}: {}{why} ({} s)",
-        report.host,
-        report.outcome.words(),
-        report::words::seconds(report.seconds)
-    ));
+    let (words, why) = (report.outcome.words(), report.outcome.why());
+    report::say(&render::ended(&report.host, &words, why, report.seconds));
 }

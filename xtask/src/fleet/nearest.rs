@@ -12,6 +12,16 @@ pub fn nearest<'a>(wanted: &str, names: &[&'a str]) -> Vec<&'a str> {
     scored.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
+/// The same, or all names if none of them resembles it.
+pub fn nearest_or_all<'a>(wanted: &str, names: &[&'a str]) -> Vec<&'a str> {
+    let near = nearest(wanted, names);
+    if near.is_empty() {
+        names.to_vec()
+    } else {
+        near
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,8 @@ pub struct Known<'a> {
     pub deployable: bool,
 }
 
-const MAIN: &str = "main";
+/// The branch that is deployed to every host, and that others are merged into.
+pub const MAIN: &str = "main";
 
 /// A commit's id as people read it.
 pub fn short(commit: &str) -> &str {

@@ -1,7 +1,6 @@
 //! Processes that left their group: a step of act has a session of its own, and what it leaves behind belongs to nobody.
 //! Whoever starts such a program adopts what it leaves, and ends it.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use nix::sys::wait::{waitpid, WaitPidFlag};
 use nix::unistd::Pid;
 
 use super::groups::GRACE;
+use super::tree::{processes, tree};
 
 static ADOPTS: AtomicBool = AtomicBool::new(false);
 
@@ -55,18 +55,8 @@ pub async fn end_strays() {
 fn descendants() -> Vec<Pid> {
     let us = Pid::this();
     let all = processes();
-    let mut tree = vec![us.as_raw()];
-    let mut index = 0;
-    while let Some(&parent) = tree.get(index) {
-        tree.extend(
-            all.iter()
-                .filter(|(_, process)| process.parent == parent)
-                .map(|(pid, _)| *pid),
-        );
-        index += 1;
-    }
     let mut living = Vec::new();
-    for pid in tree.into_iter().skip(1) {
+    for pid in tree(us.as_raw(), &all).into_iter().skip(1) {
         let Some(process) = all.get(&pid) else {
             continue;
         };
@@ -78,26 +68,4 @@ fn descendants() -> Vec<Pid> {
         }
     }
     living
-}
-
-struct Process {
-    parent: i32,
-    ended: bool,
-}
-
-fn processes() -> BTreeMap<i32, Process> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return BTreeMap::new();
-    };
-    entries
-        .filter_map(|entry| {
-            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name in parentheses may hold anything: the fields count from the last one on.
-            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-            let ended = matches!(fields.next()?, "Z" | "X");
-            let parent = fields.next()?.parse().ok()?;
-            Some((pid, Process { parent, ended }))
-        })
-        .collect()
 }

@@ -1,6 +1,6 @@
 //! What processes take: resident memory, from /proc.
 
-use std::collections::BTreeMap;
+use super::tree::{processes, tree};
 
 /// Resident bytes of one process; none if it is gone.
 pub fn resident(pid: i32) -> Option<u64> {
@@ -10,34 +10,8 @@ pub fn resident(pid: i32) -> Option<u64> {
 
 /// Resident bytes of a process and all that descend from it.
 pub fn resident_tree(root: i32) -> u64 {
-    let parents = parents();
-    let mut tree = vec![root];
-    let mut index = 0;
-    while let Some(&pid) = tree.get(index) {
-        tree.extend(
-            parents
-                .iter()
-                .filter(|(_, parent)| **parent == pid)
-                .map(|(child, _)| *child),
-        );
-        index += 1;
-    }
+    let tree = tree(root, &processes());
     tree.into_iter().filter_map(resident).sum()
-}
-
-fn parents() -> BTreeMap<i32, i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return BTreeMap::new();
-    };
-    entries
-        .filter_map(|entry| {
-            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The name in parentheses may hold anything: the fields count from the last one on.
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
-            Some((pid, parent.parse().ok()?))
-        })
-        .collect()
 }
 
 fn field(status: &str, name: &str) -> Option<u64> {

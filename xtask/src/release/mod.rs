@@ -21,7 +21,7 @@ use crate::evaluate::apply::Profile;
 use crate::evaluate::{self, Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
-use crate::fleet::refs::{self, Meaning};
+use crate::fleet::refs::{self, Meaning, MAIN};
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::report;
@@ -49,8 +49,6 @@ struct Chosen {
     /// `main`, or a test branch.
     branch: String,
 }
-
-const MAIN: &str = "main";
 
 /// Verifies, builds, signs; the document.
 ///

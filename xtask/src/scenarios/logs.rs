@@ -19,14 +19,9 @@ pub struct Claim {
     _lock: Flock<File>,
 }
 
-/// Where the plays of a fleet have their folders: beside what cargo builds, else in the cache.
+/// Where the plays of a fleet have their folders.
 pub fn base(root: &Path, cache: &CacheDir) -> PathBuf {
-    let built = root.join("target");
-    if built.is_dir() {
-        built.join("vm-test")
-    } else {
-        cache.root().join("logs").join("vm-test")
-    }
+    cache.logs(root, "vm-test")
 }
 
 /// An empty folder for a play. What an earlier run left there is gone; a run that still goes on keeps its own.

@@ -15,6 +15,7 @@ use super::outcome::{HostReport, Outcome, Report};
 use super::plan::{closed, HostPlan, Plan, Turn};
 use super::Request;
 use crate::deploy::ask::{self, Place};
+use crate::deploy::render;
 use crate::deploy::verbs::call;
 use crate::fleet::inventory::Host;
 use crate::fleet::store_path::StorePath;
@@ -227,14 +228,6 @@ fn checks(host: &Host) -> Duration {
 }
 
 fn tell(report: &HostReport) {
-    let why = match report.outcome.why() {
-        Some(why) => format!(": {why}"),
-        None => String::new(),
-    };
-    report::say(&format!(
-        "{}: {}{why} ({} s)",
-        report.host,
-        report.outcome.words(),
-        report::words::seconds(report.seconds)
-    ));
+    let (words, why) = (report.outcome.words(), report.outcome.why());
+    report::say(&render::ended(&report.host, words, why, report.seconds));
 }
