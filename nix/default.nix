@@ -64,7 +64,7 @@ let
         inherit (all) deploy-rs;
       };
       # The rehearsal stage has no NixOS test driver; cargo xtask vm-test plays there.
-      vmTests = eachSystem (
+      vmTestsOf =
         system: pkgs:
         lib.optionalAttrs (fleet.stage == "nixos") (
           import ../tests/nixos {
@@ -77,9 +77,10 @@ let
               plays
               ;
             inherit (all) deploy-rs;
+            inherit (packages.${system}) xtask;
           }
-        )
-      );
+        );
+      vmTests = eachSystem vmTestsOf;
       packages = eachSystem (_: pkgs: import ./packages.nix { inherit lib pkgs; });
       apps = eachSystem (
         system: pkgs:
@@ -123,10 +124,31 @@ let
         )
       );
       # What builds whole systems stands apart from the checks, which a laptop without KVM or a cache builds too.
-      hydraJobs.hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
-      # Not below hydraJobs, all of which `nix flake check` evaluates in one process, for every system: each play holds
-      # one to two gigabytes of configurations, and Nix gives nothing back before it ends. It walks no output whose name
-      # it does not know; `cargo xtask check` evaluates these, each in a process of its own.
+      hydraJobs = {
+        hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
+        # `nix flake check` evaluates all of hydraJobs in one process, for every system, and each play holds one to two
+        # gigabytes of configurations. Each path is therefore asked of a test evaluated for it alone, which Nix forgets
+        # once it has the answer.
+        vmTests = eachSystem (
+          system: pkgs:
+          lib.mapAttrs (
+            name: _:
+            let
+              test = _: (vmTestsOf system pkgs).${name};
+              job = {
+                type = "derivation";
+                inherit name system;
+                drvPath = (test { }).drvPath;
+                outPath = (test { }).outPath;
+                outputs = [ "out" ];
+                outputName = "out";
+                out = job;
+              };
+            in
+            job
+          ) vmTests.${system}
+        );
+      };
       inherit vmTests;
       devShells = eachSystem (_: pkgs: import ./shell.nix { inherit pkgs; });
       formatter = eachSystem (
