@@ -81,6 +81,13 @@ let
           }
         );
       vmTests = eachSystem vmTestsOf;
+      playJobs = eachSystem (
+        system: pkgs:
+        import ./play-jobs.nix {
+          inherit lib system;
+          vmTests = _: vmTestsOf system pkgs;
+        }
+      );
       packages = eachSystem (_: pkgs: import ./packages.nix { inherit lib pkgs; });
       apps = eachSystem (
         system: pkgs:
@@ -117,37 +124,16 @@ let
           source = inputs.self;
         }
         // lib.mapAttrs' (name: lib.nameValuePair "vm-${name}") (
-          lib.getAttrs (builtins.filter (name: vmTests.${system} ? ${name}) [
+          lib.getAttrs (builtins.filter (name: playJobs.${system} ? ${name}) [
             "deploy-rollback"
             "harmonia"
-          ]) vmTests.${system}
+          ]) playJobs.${system}
         )
       );
       # What builds whole systems stands apart from the checks, which a laptop without KVM or a cache builds too.
       hydraJobs = {
         hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
-        # `nix flake check` evaluates all of hydraJobs in one process, for every system, and each play holds one to two
-        # gigabytes of configurations. Each path is therefore asked of a test evaluated for it alone, which Nix forgets
-        # once it has the answer.
-        vmTests = eachSystem (
-          system: pkgs:
-          lib.mapAttrs (
-            name: _:
-            let
-              test = _: (vmTestsOf system pkgs).${name};
-              job = {
-                type = "derivation";
-                inherit name system;
-                drvPath = (test { }).drvPath;
-                outPath = (test { }).outPath;
-                outputs = [ "out" ];
-                outputName = "out";
-                out = job;
-              };
-            in
-            job
-          ) vmTests.${system}
-        );
+        vmTests = playJobs;
       };
       inherit vmTests;
       devShells = eachSystem (_: pkgs: import ./shell.nix { inherit pkgs; });

@@ -2,7 +2,6 @@
 
 mod flake;
 mod lints;
-mod plays;
 pub mod render;
 mod workflows;
 
@@ -103,7 +102,6 @@ pub async fn flake_only(fleet: Fleet) -> Result<Report> {
     };
     let machine = fleet.nix.capabilities().await?;
     let mut checks = vec![flake::outputs(&fleet).await?];
-    checks.extend(plays::evaluate(&fleet, &machine.system).await?);
     checks.extend(flake::checks(&fleet, &machine).await?);
     let mut report = Report {
         version: 1,

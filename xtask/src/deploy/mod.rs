@@ -252,7 +252,9 @@ async fn known(
             let (booted, new) = (closures.side(booted)?, closures.side(&new)?);
             Some(booted.system.boot_changes(&new.system))
         });
+        let checks_left_out = survey.inventory.hosts.get(&host).map(health::left_out);
         known.push(Known {
+            checks_left_out: checks_left_out.unwrap_or_default(),
             wave: survey.inventory.hosts.get(&host).map_or(0, |it| it.wave),
             host,
             change,
