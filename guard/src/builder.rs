@@ -136,7 +136,7 @@ impl std::fmt::Display for Asked {
 }
 
 fn program(config: &Config, asked: &Asked) -> Program {
-    let boot = asked.boot.then(|| ["--boot", "always"]);
+    let boot = asked.boot.then_some(["--boot", "always"]);
     Program::new(&config.program)
         .args(config.args.iter().map(String::as_str))
         .args(boot.into_iter().flatten())

@@ -13,7 +13,7 @@ let
   # Of the signer: its clone, its counter, and the door's lock.
   home = "/var/lib/slipway-signer";
   door = {
-    program = "${releases.package}/bin/xtask";
+    inherit (releases) program;
     args = [
       "--stage"
       "nixos"
@@ -59,12 +59,14 @@ in
         example = "/var/lib/slipway-signer/signer.toml";
         description = "The signer's configuration, a file on the host: whose commits are taken is nothing that a commit says.";
       };
-      package = mkOption {
-        type = types.package;
-        default = (import ../../nix/packages.nix { inherit lib pkgs; }).xtask;
-        defaultText = lib.literalExpression "xtask";
-        example = lib.literalExpression "pkgs.xtask";
-        description = "What makes the releases.";
+      program = mkOption {
+        type = types.str;
+        default = "${home}/xtask/bin/xtask";
+        example = "/opt/slipway/bin/xtask";
+        description = ''
+          The xtask that makes them, on the host. Whoever keeps the signer puts it there: what judges commits is replaced by
+          a person, and no host's configuration changes with every line of xtask.
+        '';
       };
     };
   };

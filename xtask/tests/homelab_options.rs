@@ -41,7 +41,7 @@ const SET: &str = r#"{
       keys.ci = "ssh-ed25519 CI";
       user = "releases";
       signer = "/signer.toml";
-      package = { outPath = "/nix/store/xtask"; type = "derivation"; };
+      program = "/xtask";
     };
     boot.entries = 3;
     disk.rootLabel = "root";

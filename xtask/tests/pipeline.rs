@@ -8,13 +8,14 @@ mod schema;
 mod signer;
 mod support;
 
-use std::process::Output;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
-use fleet::{document, with_filters};
+use fleet::{document, with_filters, Fleet};
 use guard::release::{ActionKind, Release, SignedRelease};
 use loopback::{guarded, Loopback};
 use signer::Signer;
-use support::transcript;
+use support::{repository, skip, transcript};
 
 /// A makes releases of this fleet, and B is deployed.
 struct Pipeline {
@@ -84,8 +85,27 @@ impl Pipeline {
     /// As a job of a workflow.
     fn ci(&self, args: &[&str]) -> Output {
         let mut command = self.lab.command(args);
+        let path = command
+            .get_envs()
+            .find_map(|(name, value)| value.filter(|_| name == "PATH"))
+            .unwrap()
+            .to_owned();
+        let folders = std::iter::once(self.signer.key("spy")).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(folders).unwrap());
         command.env("DEPLOY_SSH_KEY", self.key.trim_end());
         command.output().unwrap()
+    }
+
+    /// What a program that CI's xtask starts finds in its environment, from now on: a file.
+    fn spy(&self) -> PathBuf {
+        let seen = self.signer.key("seen");
+        std::fs::create_dir_all(self.signer.key("spy")).unwrap();
+        let script = format!(
+            "#!/bin/sh\nenv >>{}\nPATH=${{PATH#*:}} exec git \"$@\"\n",
+            seen.display()
+        );
+        guarded::write_program(&self.signer.key("spy/git"), &script);
+        seen
     }
 }
 
@@ -102,6 +122,7 @@ fn a_commit_is_released_by_the_builder_and_handed_to_hosts() {
         return;
     };
     let commit = pipeline.commit("second");
+    let seen = pipeline.spy();
     let output = pipeline.ci(&["release", &commit, "--from"]);
     let release = released(&output);
     assert_eq!((release.commit.as_str(), release.counter), (&*commit, 1));
@@ -117,6 +138,10 @@ fn a_commit_is_released_by_the_builder_and_handed_to_hosts() {
     let outcome = &document(&deployed)["hosts"][0]["outcome"]["kind"];
     assert_eq!(outcome, "deployed", "{}", transcript(&deployed));
     assert_eq!(pipeline.lab.running("B"), "second");
+
+    // What xtask starts has the key in no variable.
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("PATH=") && !seen.contains("DEPLOY_SSH_KEY"));
 
     // A person who starts the workflow may have hosts boot into it.
     let booting = ["release", "main", "--from=A", "--boot", "always"];
@@ -182,4 +207,81 @@ fn what_the_builder_does_not_release_is_told() {
     filters.push((regex::escape(&dir), "[SIGNER]".to_owned()));
     filters.push((r"SHA256:\S+".to_owned(), "SHA256:[KEY]".to_owned()));
     with_filters(&filters, || insta::assert_snapshot!("not_released", told));
+}
+
+/// In place of `nix run XTASK --`: notes the command line, and hands on what the next step needs.
+const XTASK: &str = r#"#!/bin/sh
+shift 3
+echo "$*" >>CALLS
+case $1 in
+  matrix) printf 'matrix={"include":[{"host":"A","runner":"nix"}]}\nhosts=1\n' >>"$GITHUB_OUTPUT" ;;
+  release) [ "$DEPLOY_SSH_KEY" = secret ] && echo '{}' ;;
+  deploy) [ "$2" = --plan ] || test -s release.json ;;
+esac
+"#;
+
+/// The unchanged workflow with the real act: what of xtask it calls, with each of its inputs, however a forge spells them.
+#[test]
+fn the_workflow_calls_what_it_was_asked_for() {
+    let provided = std::env::var_os("SLIPWAY_TEST_ACT").map(PathBuf::from);
+    let Some(act) = provided.or_else(|| which::which("act").ok()) else {
+        return skip("no act: neither SLIPWAY_TEST_ACT nor one on PATH");
+    };
+    let fleet = Fleet::new(&[]);
+    for name in ["build.yml", "deploy.yml"] {
+        let file = format!(".forgejo/workflows/{name}");
+        fleet.write(
+            &file,
+            &std::fs::read_to_string(repository().join(&file)).unwrap(),
+        );
+    }
+    fleet.commit();
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| dir.path().join(name);
+    std::fs::create_dir_all(place("bin")).unwrap();
+    let calls = place("calls").display().to_string();
+    guarded::write_program(&place("bin/nix"), &XTASK.replace("CALLS", &calls));
+    let run = |event: &str, inputs: &str| {
+        let document = format!(r#"{{"ref":"refs/heads/main"{inputs}}}"#);
+        std::fs::write(place("event.json"), document).unwrap();
+        let output = Command::new(&act)
+            .args([event, "-W", ".forgejo/workflows/deploy.yml"])
+            .args(["-P", "nix=-self-hosted", "--rm", "--no-cache-server", "-e"])
+            .arg(place("event.json"))
+            .args(["--env-file", "/dev/null", "--secret-file", "/dev/null"])
+            .args(["--var-file", "/dev/null", "--input-file", "/dev/null"])
+            .args(["-s", "DEPLOY_SSH_KEY=secret"])
+            .current_dir(fleet.path())
+            .env_clear()
+            .env("HOME", dir.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", place("bin").display()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", transcript(&output));
+        let called = std::fs::read_to_string(&calls).unwrap();
+        std::fs::remove_file(&calls).unwrap();
+        // First everything is built, in a workflow of its own.
+        let rest = called.strip_prefix("matrix\nbuild-all A\nreport --post\n");
+        rest.unwrap_or(&called)
+            .trim_end()
+            .replace(&head(&fleet), "COMMIT")
+    };
+    let deployed = |boot: &str, host: &str| {
+        format!("release COMMIT --from --boot {boot}\ndeploy --yes --release release.json{host}")
+    };
+    assert_eq!(run("push", ""), deployed("auto", ""));
+    let asked = |inputs: &str| run("workflow_dispatch", &format!(r#","inputs":{{{inputs}}}"#));
+    assert_eq!(run("workflow_dispatch", ""), deployed("auto", ""));
+    let all = r#""host":"Niko","boot":"always","plan-only":"#;
+    for no in ["false", "\"false\""] {
+        assert_eq!(asked(&format!("{all}{no}")), deployed("always", " Niko"));
+    }
+    for yes in ["true", "\"true\""] {
+        let planned = asked(&format!("{all}{yes}"));
+        assert_eq!(planned, "deploy --plan --boot always Niko");
+    }
+}
+
+fn head(fleet: &Fleet) -> String {
+    fleet.git(&["rev-parse", "HEAD"])
 }
