@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
+use guard::builder;
 use guard::closure::path_info;
 use guard::command::{self, Command, Mode};
 use guard::config::{Config, Partly};
@@ -15,7 +16,8 @@ use guard::wire::{self, Answers};
 pub type Target = fn(&[u8]) -> bool;
 
 /// Each with the name of its folder in `corpus/`.
-pub const ALL: [(&str, Target); 6] = [
+pub const ALL: [(&str, Target); 7] = [
+    ("builder", builder),
     ("command", command),
     ("config", config),
     ("path-info", path_info),
@@ -23,6 +25,23 @@ pub const ALL: [(&str, Target); 6] = [
     ("store-path", store_path),
     ("wire", wire),
 ];
+
+/// `SSH_ORIGINAL_COMMAND` at the builder's door.
+pub fn builder(bytes: &[u8]) -> bool {
+    let Ok(line) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(asked) = builder::parse(line) else {
+        return false;
+    };
+    // Nothing of it could be taken for an option, a path or a name.
+    let hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    assert!(asked.commit.len() == 40 && asked.commit.bytes().all(hexadecimal));
+    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+    assert_eq!(words.len(), if asked.boot { 3 } else { 2 });
+    assert_eq!(builder::parse(&asked.to_string()), Ok(asked));
+    true
+}
 
 /// `SSH_ORIGINAL_COMMAND`.
 pub fn command(bytes: &[u8]) -> bool {

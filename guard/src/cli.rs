@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::config;
+use crate::{builder, config};
 
 /// Takes what a signed release names for this host, and nothing else.
 #[derive(Debug, Parser)]
@@ -24,6 +24,15 @@ pub enum Door {
         /// Whose key it is, for the history.
         #[arg(long = "as", value_name = "NAME")]
         name: String,
+    },
+    /// Answers one ssh connection of a key that may ask the builder for releases: its forced command.
+    Release {
+        /// Whose key it is, for the journal.
+        #[arg(long = "as", value_name = "NAME")]
+        name: String,
+        /// The door's configuration.
+        #[arg(long, default_value = builder::FILE, value_name = "FILE")]
+        builder: PathBuf,
     },
     /// Serves the guard's socket, as root.
     Serve,

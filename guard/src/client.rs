@@ -155,6 +155,11 @@ fn readable(stream: &UnixStream) -> Result<bool> {
     Ok(more || !left)
 }
 
+/// Whether whoever was to read stdout has gone.
+pub fn nobody_reads() -> bool {
+    is_gone(std::io::stdout().as_fd())
+}
+
 /// Whether the other end of a connection has been closed.
 pub fn is_gone(stream: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::new(stream, PollFlags::POLLIN)];

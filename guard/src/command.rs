@@ -332,7 +332,7 @@ fn missing(what: &str) -> Refusal {
     Refusal::because(Code::BadArgument, format_args!("{what} is missing"))
 }
 
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     const SHOWN: usize = 80;
     word.chars().take(SHOWN).collect()
 }

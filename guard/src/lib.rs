@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod answer;
 pub mod boot_loader;
+pub mod builder;
 pub mod cli;
 pub mod client;
 pub mod closure;

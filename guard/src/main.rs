@@ -8,7 +8,7 @@ use clap::Parser;
 use guard::cli::{Cli, Door};
 use guard::config::Config;
 use guard::refusal::{Code, Refusal, EXIT_CODE};
-use guard::{door, early, runner, serve};
+use guard::{builder, door, early, runner, serve};
 
 fn main() -> ExitCode {
     // Whatever is created is the guard's alone, until it says otherwise.
@@ -36,16 +36,18 @@ fn run(cli: Cli) -> Result<i32> {
         }
         return Ok(0);
     }
+    let asked = std::env::var(door::VARIABLE).ok();
+    // A builder need not be a host that has the guard.
+    if let Door::Release { name, builder } = &cli.door {
+        return builder::open(builder, name, asked.as_deref());
+    }
     let config = Config::read(&cli.config)?;
     match cli.door {
-        Door::Ssh { name } => {
-            let asked = std::env::var(door::VARIABLE).ok();
-            door::open(&config, &name, asked.as_deref())
-        }
+        Door::Ssh { name } => door::open(&config, &name, asked.as_deref()),
         Door::Serve => serve::serve(config, cli.config).map(|()| 0),
         Door::Boot => early::boot(&config).map(|()| 0),
         Door::Local { words } => door::local(&config, words),
         Door::Activate { order } => runner::run(&config, &order).map(|()| 0),
-        Door::Codes => Ok(0),
+        Door::Codes | Door::Release { .. } => Ok(0),
     }
 }

@@ -163,6 +163,36 @@ impl Program {
         wait(&mut child, time)
     }
 
+    /// Runs it with the caller's stdout and stderr, and ends it when its time is over or nobody waits for it any more.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn attend(self, gone: impl Fn() -> bool) -> Result<Exit> {
+        const PAUSE: Duration = Duration::from_millis(100);
+        /// For what it started itself.
+        const GRACE: Duration = Duration::from_secs(10);
+        let (name, deadline) = (self.name(), Instant::now() + self.time);
+        let mut child = self
+            .command()
+            .stdin(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        loop {
+            if let Some(status) = child.try_wait().context("cannot wait for a program")? {
+                return Ok(exit_of(status));
+            }
+            let late = Instant::now() >= deadline;
+            if late || gone() {
+                // It may have ended by itself a moment ago, and then there is no group.
+                let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
+                wait(&mut child, GRACE)?;
+                let signal = Exit::Signal(Signal::SIGTERM as i32);
+                return Ok(if late { Exit::TimedOut } else { signal });
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Starts it and leaves it alone.
     ///
     /// # Errors

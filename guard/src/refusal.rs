@@ -47,6 +47,8 @@ codes! {
     NotYours = "not-yours",
     /// an activation is going on
     Busy = "busy",
+    /// the builder makes another release
+    Releasing = "releasing",
     /// an operator holds the host
     Held = "held",
     /// nobody holds the host

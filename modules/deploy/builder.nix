@@ -1,13 +1,137 @@
-# The host that builds for the others.
-{ config, lib, ... }:
+# The host that builds for the others, and the door at which CI asks it for releases.
 {
-  options.homelab.builder.enable = lib.mkEnableOption "building the fleet's hosts on this one";
-
-  config = lib.mkIf config.homelab.builder.enable {
-    nix.settings = {
-      # The next commit needs most of what the last one was built with; without these the weekly collection takes it.
-      keep-outputs = true;
-      keep-derivations = true;
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  cfg = config.homelab.builder;
+  inherit (cfg) releases;
+  guard = config.homelab.deploy.guard.package;
+  # Of the signer: its clone, its counter, and the door's lock.
+  home = "/var/lib/slipway-signer";
+  door = {
+    inherit (releases) program;
+    args = [
+      "--stage"
+      "nixos"
+      "--no-setup"
+      "--plain"
+      "release"
+      "--config"
+      releases.signer
+    ];
+    path = lib.makeBinPath [
+      config.nix.package
+      pkgs.coreutils
+      pkgs.git
+      pkgs.openssh
+    ];
+    inherit home;
+  };
+  entry = name: key: ''command="${guard}/bin/slipway-guard release --as ${name}",restrict ${key}'';
+in
+{
+  options.homelab.builder = {
+    enable = lib.mkEnableOption "building the fleet's hosts on this one";
+    releases = {
+      enable = lib.mkEnableOption "making releases for whoever asks over ssh with one of `keys`, and may do nothing else with it";
+      keys = mkOption {
+        type = types.attrsOf types.str;
+        default = { };
+        example = lib.literalExpression "{ inherit (config.homelab.users.deploy.keys) ci; }";
+        description = ''
+          Public ssh keys that may ask for a release, by the name of whoever holds each. They choose the commit; what is
+          signed is for the signer's configuration to say.
+        '';
+      };
+      user = mkOption {
+        type = types.str;
+        default = "builder";
+        example = "releases";
+        description = "Account that is asked, and that makes the releases: the signer's keys have to be readable to it alone.";
+      };
+      signer = mkOption {
+        type = types.str;
+        default = "/etc/slipway/signer.toml";
+        example = "/var/lib/slipway-signer/signer.toml";
+        description = "The signer's configuration, a file on the host: whose commits are taken is nothing that a commit says.";
+      };
+      program = mkOption {
+        type = types.str;
+        default = "${home}/xtask/bin/xtask";
+        example = "/opt/slipway/bin/xtask";
+        description = ''
+          The xtask that makes them, on the host. Whoever keeps the signer puts it there: what judges commits is replaced by
+          a person, and no host's configuration changes with every line of xtask.
+        '';
+      };
     };
   };
+
+  config = lib.mkMerge [
+    (lib.mkIf cfg.enable {
+      nix.settings = {
+        # The next commit needs most of what the last one was built with; without these the weekly collection takes it.
+        keep-outputs = true;
+        keep-derivations = true;
+      };
+    })
+    (lib.mkIf releases.enable {
+      environment.etc."slipway-guard/builder.json".text = builtins.toJSON door;
+      users.users.${releases.user} = {
+        isSystemUser = true;
+        group = releases.user;
+        description = "Releases";
+        # As of the user `deploy`: no home of its own, a shell that runs the forced command, a password that never matches.
+        home = "/var/empty";
+        createHome = false;
+        useDefaultShell = true;
+        hashedPassword = "*";
+        openssh.authorizedKeys.keys = lib.mapAttrsToList entry releases.keys;
+      };
+      users.groups.${releases.user} = { };
+      systemd.tmpfiles.rules = [ "d ${home} 0700 ${releases.user} ${releases.user} - -" ];
+
+      assertions = [
+        {
+          assertion = cfg.enable;
+          message = ''
+            homelab.builder.releases is enabled on a host that builds nothing for others: set homelab.builder.enable = true,
+            or disable it.
+          '';
+        }
+        {
+          assertion = releases.keys != { };
+          message = ''
+            homelab.builder.releases is enabled, but nobody may ask for a release: set homelab.builder.releases.keys, or
+            disable it.
+          '';
+        }
+        {
+          assertion = lib.all (name: builtins.match "[A-Za-z0-9._-]{1,64}" name != null) (
+            lib.attrNames releases.keys
+          );
+          message = ''
+            the names in homelab.builder.releases.keys stand in the journal: use letters, digits, dots, dashes and
+            underscores.
+          '';
+        }
+        # Whoever logs in under another account's name gets that account's keys and rights, and the signer's with them.
+        {
+          assertion =
+            !(lib.elem releases.user [
+              "root"
+              "deploy"
+              config.homelab.users.operator.name
+            ]);
+          message = ''
+            homelab.builder.releases.user is somebody else's account: name one that does nothing but make releases.
+          '';
+        }
+      ];
+    })
+  ];
 }

@@ -39,6 +39,12 @@ in
     };
     notify = lib.mapAttrs (_: target: { inherit (target) kind url; }) cfg.notify;
     builder = config.homelab.builder.enable;
+    # How it is asked for releases.
+    releases =
+      if config.homelab.builder.releases.enable then
+        { inherit (config.homelab.builder.releases) user; }
+      else
+        null;
     healthChecks = lib.mapAttrs (_: check: {
       inherit (check)
         command

@@ -81,7 +81,7 @@ pub enum Command {
     BuildAll(BuildAll),
     /// Show what changes on each host between two revisions
     Diff(Diff),
-    /// On the signer: verify a commit, build its hosts, and sign what each of them is to have
+    /// On the signer: verify a commit, build its hosts, and sign what each of them is to have; elsewhere, ask it for that
     Release(Release),
     /// Deploy a ref's hosts in waves, and say what each of them really runs afterwards
     Deploy(Deploy),
@@ -253,6 +253,18 @@ pub struct Release {
     /// A whole commit id, or a branch: `main` for every host, `test-HOST` for that host
     #[arg(default_value = "main")]
     pub commit: String,
+    /// Ask the fleet's builder for it, over ssh, in place of making it here [default BUILDER: the only one of the fleet]
+    #[arg(
+        long,
+        value_name = "BUILDER",
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with_all = ["config", "removes_guard"]
+    )]
+    pub from: Option<Option<String>>,
+    /// When hosts boot into it instead of switching
+    #[arg(long, value_enum, default_value_t = ReleaseBoot::Auto)]
+    pub boot: ReleaseBoot,
     /// The signer's own configuration [default: /etc/slipway/signer.toml]
     #[arg(
         long,
@@ -264,6 +276,14 @@ pub struct Release {
     /// This host's new configuration has no guard, and that is meant
     #[arg(long, value_name = "HOST")]
     pub removes_guard: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReleaseBoot {
+    /// As the commit says: its trailer `Deploy: boot`, or nothing
+    Auto,
+    /// Always
+    Always,
 }
 
 #[derive(Debug, Args)]

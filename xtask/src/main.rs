@@ -38,6 +38,7 @@ use crate::failure::Exit;
 const END: Duration = Duration::from_secs(8);
 
 fn main() -> ExitCode {
+    tools::ssh::key::take();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

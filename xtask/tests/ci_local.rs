@@ -216,6 +216,29 @@ fn what_is_in_the_way_is_told_before_anything_runs() {
     repository.assert_told("deploying_to_rehearsal_machines_is_refused", &rehearsal);
 }
 
+/// Never left out silently: whoever runs the pipeline of a push to `main` here is told what of it does not run.
+#[test]
+fn our_own_deployment_is_refused() {
+    let file = |name: &str| {
+        let path = support::repository().join(".forgejo/workflows").join(name);
+        std::fs::read_to_string(path).unwrap()
+    };
+    let (build, deploy) = (file("build.yml"), file("deploy.yml"));
+    let Some(repository) = with_workflows(&[("build.yml", &build), ("deploy.yml", &deploy)]) else {
+        return;
+    };
+    let output = repository
+        .command(&["--ref", "main", "--workflow", "deploy"])
+        .env_remove("DEPLOY_SSH_KEY")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", transcript(&output));
+    repository.assert_told("our_own_deployment_is_refused", &output);
+    // On a branch that deploys nowhere it is skipped, and the filter is told.
+    let elsewhere = repository.run(&["--ref", "feature", "--workflow", "deploy", "--plan"]);
+    repository.assert_told("our_own_deployment_elsewhere", &elsewhere);
+}
+
 #[test]
 fn a_secret_that_is_given_is_never_shown() {
     let text = "on: push\njobs:\n  a:\n    runs-on: nix\n    steps:\n      - run: echo \"key $KEY, $(echo $KEY | wc -l)\"; exit 1\n        env: {KEY: '${{ secrets.KEY }}'}\n";

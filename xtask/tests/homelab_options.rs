@@ -17,6 +17,7 @@ const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }: {
   firewall = config.networking.firewall.extraInputRules;
   nix = { inherit (config.nix.settings) substituters trusted-public-keys connect-timeout narinfo-cache-negative-ttl; };
   keepOutputs = config.nix.settings.keep-outputs or false;
+  releases = { inherit (config.users.users.releases.openssh.authorizedKeys) keys; door = { inherit (builtins.fromJSON (builtins.unsafeDiscardStringContext config.environment.etc."slipway-guard/builder.json".text)) program args home; }; };
   deployKeys = config.users.users.deploy.openssh.authorizedKeys.keys;
   operator = { inherit (config.users.users.alice) hashedPasswordFile; inherit (config.users.users.alice.openssh.authorizedKeys) keys; };
   wheelNeedsPassword = config.security.sudo.wheelNeedsPassword;
@@ -35,6 +36,13 @@ const SET: &str = r#"{
   homelab = {
     host.description = "Everything";
     builder.enable = true;
+    builder.releases = {
+      enable = true;
+      keys.ci = "ssh-ed25519 CI";
+      user = "releases";
+      signer = "/signer.toml";
+      program = "/xtask";
+    };
     boot.entries = 3;
     disk.rootLabel = "root";
     disk.espLabel = "BOOT";
@@ -55,6 +63,7 @@ const SET: &str = r#"{
     deploy = {
       targetHost = "10.0.0.1";
       wave = 5;
+      guard.package = { outPath = "/nix/store/guard"; type = "derivation"; };
       sshUser = "root";
       sshOpts = [ "-v" ];
       confirmTimeout = 31;

@@ -138,6 +138,11 @@ fn a_test_branch_is_released_for_its_host_alone() {
     // It says nothing about main, which is where it was.
     signer.fleet.git(&["checkout", "--quiet", "main"]);
     assert_eq!(released(&signer, &signer.release(&nix, &[])).commit, main);
+    let booting = transcript(&signer.release(&nix, &["test-Web", "--boot", "always"]));
+    assert!(
+        booting.contains("test-Web is tried on Web, which does not boot into it"),
+        "{booting}"
+    );
     let no_guard = transcript(&signer.release(&nix, &["test-Web", "--removes-guard", "Base"]));
     assert!(no_guard.contains("has no host `Base`"), "{no_guard}");
 }

@@ -54,6 +54,8 @@ in
           pkgs.clippy
           pkgs.coreutils
           pkgs.curl
+          # `xtask deploy` would compile one of its own.
+          pkgs.deploy-rs
           pkgs.gawk
           pkgs.gcc
           pkgs.git

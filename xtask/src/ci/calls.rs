@@ -1,5 +1,6 @@
 //! The calls of xtask in a step, read by the real command line.
 
+use clap::error::{ContextKind, ContextValue};
 use clap::Parser;
 
 use super::expressions::expressions;
@@ -42,9 +43,11 @@ pub fn deploys(script: &str) -> bool {
     })
 }
 
-/// Expressions and variables stand for one word each, of which nobody knows yet what it is.
+/// What stands for a word of which nobody knows yet what it is.
+const ANY: &str = "Word";
+
+/// Expressions and variables stand for one word each.
 fn parse(args: &str) -> Result<Cli, String> {
-    const ANY: &str = "Word";
     let mut args = args.to_owned();
     for expression in expressions(&args.clone()) {
         args = args.replace(&format!("${{{{{expression}}}}}"), ANY);
@@ -55,11 +58,40 @@ fn parse(args: &str) -> Result<Cli, String> {
             Some(_) => ANY.to_owned(),
             None => word,
         });
-    Cli::try_parse_from(std::iter::once("xtask".to_owned()).chain(words)).map_err(|error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        first.trim_start_matches("error: ").to_owned()
-    })
+    let mut words: Vec<String> = std::iter::once("xtask".to_owned()).chain(words).collect();
+    loop {
+        let error = match Cli::try_parse_from(&words) {
+            Ok(cli) => return Ok(cli),
+            Err(error) => error,
+        };
+        // Where only some words are taken, it will be one of them.
+        if !suit(&mut words, &error) {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            return Err(first.trim_start_matches("error: ").to_owned());
+        }
+    }
+}
+
+/// Puts a value that is taken in place of a word that nobody knows; whether there was one.
+fn suit(words: &mut [String], error: &clap::Error) -> bool {
+    let (Some(ContextValue::String(argument)), Some(ContextValue::Strings(values))) = (
+        error.get(ContextKind::InvalidArg),
+        error.get(ContextKind::ValidValue),
+    ) else {
+        return false;
+    };
+    let option = argument.split(' ').next().unwrap_or_default();
+    let at = words
+        .windows(2)
+        .position(|pair| pair[0] == option && pair[1] == ANY);
+    match (at, values.first()) {
+        (Some(at), Some(value)) => {
+            words[at + 1].clone_from(value);
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Splits as a shell does, as far as workflows need it: blanks, and both kinds of quotes.
@@ -90,11 +122,12 @@ mod tests {
 
     #[test]
     fn calls_are_read_by_the_real_command_line() {
-        let good = "nix run .#xtask -- build-all ${{ matrix.host }}\n\
+        let good = "cargo xtask deploy --plan --boot \"$BOOT\" $HOST\n\
+                    nix run .#xtask -- build-all ${{ matrix.host }}\n\
                     cargo xtask deploy --ref \"$GITHUB_REF_NAME\" \\\n  --plan --json\n\
                     nix run \"$SLIPWAY_XTASK\" -- check\nnix flake check\n";
         let calls = of(good);
-        assert_eq!(calls.len(), 3);
+        assert_eq!(calls.len(), 4);
         for (line, call) in calls {
             assert!(call.is_ok(), "{line}: {:?}", call.err());
         }
@@ -102,6 +135,8 @@ mod tests {
         assert_eq!(bad.unwrap_err(), "unrecognized subcommand 'biuld-all'");
         let (_, bad) = of("cargo xtask hosts --jsn").remove(0);
         assert_eq!(bad.unwrap_err(), "unexpected argument '--jsn' found");
+        let (_, bad) = of("cargo xtask deploy --boot sometimes").remove(0);
+        assert!(bad.unwrap_err().starts_with("invalid value 'sometimes'"));
     }
 
     #[test]
@@ -109,6 +144,7 @@ mod tests {
         assert!(deploys("cargo xtask deploy --ref main --yes"));
         assert!(deploys("nix run .#xtask -- rollback ${{ inputs.host }}"));
         assert!(deploys("cargo xtask release $GITHUB_SHA > release.json"));
+        assert!(deploys("cargo xtask release --from --boot $BOOT"));
         assert!(deploys("if true; then cargo xtask deploy --yes; fi"));
         assert!(deploys("cargo xtask deploy --no-such-option"));
         assert!(!deploys("cargo xtask deploy --plan"));

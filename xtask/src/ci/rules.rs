@@ -147,6 +147,43 @@ mod tests {
         }
     }
 
+    /// Of a pull request by anybody with write access a job can print whatever secret it names.
+    #[test]
+    fn our_workflows_know_no_secret_but_the_deploy_key() {
+        for file in ours() {
+            let secrets = super::super::expressions::mentioned("secrets", [file.text.as_str()]);
+            let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+            let allowed: &[&str] = match file.name.as_str() {
+                "deploy.yml" => &["DEPLOY_SSH_KEY"],
+                // What the forge gives to each run.
+                "build.yml" => &["GITHUB_TOKEN"],
+                _ => &[],
+            };
+            assert_eq!(secrets, allowed, "{}", file.name);
+            assert!(!file.text.contains("secrets: inherit"), "{}", file.name);
+        }
+    }
+
+    #[test]
+    fn our_deployment_is_built_first_and_never_cut_short() {
+        let files = ours();
+        let deploys: Vec<&File> = files.iter().filter(|it| deploys(&it.workflow)).collect();
+        let names: Vec<&str> = deploys.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["deploy.yml"]);
+        let workflow = &deploys[0].workflow;
+        assert!(outlasts_a_push(workflow));
+        let job = workflow.jobs.get("deploy").unwrap();
+        assert_eq!(job.needs.0, ["build"]);
+        let build = workflow.jobs.get("build").unwrap();
+        assert_eq!(
+            build.uses.as_deref(),
+            Some("./.forgejo/workflows/build.yml")
+        );
+        // A called workflow that had none would be refused by the forge, after the push.
+        let called = files.iter().find(|it| it.name == "build.yml").unwrap();
+        assert!(called.text.contains("workflow_call:"));
+    }
+
     #[test]
     fn our_workflows_are_thin_and_bounded() {
         let files = ours();

@@ -16,14 +16,12 @@ use crate::fleet::host::HostName;
 use crate::fleet::inventory::Host;
 use crate::fleet::stage::Stage;
 use crate::process;
-use crate::tools::ssh::{complaint, Ssh, Target};
+use crate::tools::ssh::{complaint, Ssh, Target, SSH_FAILED};
 
 /// A guard's verb; on a host without a guard it is no command.
 const STATUS: &str = "status";
 /// What a shell says of a command that it does not know.
 pub(super) const UNKNOWN_COMMAND: i32 = 127;
-/// What ssh itself ends with when it does not reach the host.
-pub(super) const SSH_FAILED: i32 = 255;
 
 /// Hosts that answered, and why the others did not.
 pub type Answers = BTreeMap<HostName, Result<Live, String>>;

@@ -204,14 +204,13 @@ impl Host {
     }
 
     fn node(&self) -> Result<Node> {
-        let known_hosts = self.tools.ssh.known_hosts();
         let of_host = self.job.host.node.clone();
         let of_host = of_host.with_context(|| format!("{} has no node", self.target.host))?;
         Ok(Node {
             settings: inventory::Node {
                 hostname: self.target.address.clone(),
                 ssh_user: self.target.user.clone(),
-                ssh_opts: self.target.arguments(&known_hosts),
+                ssh_opts: self.tools.ssh.arguments(&self.target),
                 ..of_host
             },
             profiles: Profiles {

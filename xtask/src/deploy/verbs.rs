@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::ask::{SSH_FAILED, UNKNOWN_COMMAND};
+use super::ask::UNKNOWN_COMMAND;
 use super::status::targets;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ use crate::fleet::host::HostName;
 use crate::fleet::refs;
 use crate::fleet::stage::Stage;
 use crate::process::Status;
-use crate::tools::ssh::{complaint, Ssh, Target};
+use crate::tools::ssh::{complaint, Ssh, Target, SSH_FAILED};
 
 /// What hosts recorded (docs/json/history.schema.json).
 #[derive(Debug, Clone, Serialize)]

@@ -37,6 +37,9 @@ pub struct Host {
     pub wave: u32,
     #[serde(default)]
     pub builder: bool,
+    /// How it is asked for releases; none if it makes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<Releases>,
     #[serde(default)]
     pub runner_label: String,
     /// Public keys of its sshd, as in `/etc/ssh/ssh_host_ed25519_key.pub`.
@@ -55,6 +58,14 @@ pub struct Host {
     pub health_checks: BTreeMap<String, HealthCheck>,
     #[serde(default)]
     pub node: Option<Node>,
+}
+
+/// The door of a host that makes releases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Releases {
+    /// The account that is asked.
+    pub user: String,
 }
 
 /// What `homelab.reboot` says.

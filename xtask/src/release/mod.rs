@@ -1,6 +1,8 @@
 //! Releases: commits that are verified, hosts that are built and signed, and the document that says which closure each
-//! of them is to have. Runs on the signer; whoever asks for a release chooses nothing but the commit.
+//! of them is to have. Runs on the signer; whoever asks for a release chooses the commit, and that hosts boot into it in
+//! place of switching. Asking is in `ask`.
 
+pub mod ask;
 pub mod config;
 mod history;
 mod rules;
@@ -38,6 +40,8 @@ use state::{Remembered, State};
 pub struct Request {
     /// A commit, or a branch of the repository.
     pub wanted: String,
+    /// Hosts boot into it where they would switch to it.
+    pub boot: bool,
     /// Hosts whose guard goes with this release, because a person on the signer says so.
     pub remove_guards: Vec<String>,
     pub live: bool,
@@ -83,7 +87,7 @@ pub async fn make(global: &Global, config: &Config, request: &Request) -> Result
     git.check_out(&chosen.commit).await?;
     let fleet = open(global, &state.repository(), &chosen.commit).await?;
     let survey = fleet.survey().await?;
-    let meaning = meaning(&git, &chosen, &survey).await?;
+    let meaning = meaning(&git, &chosen, &survey, request.boot).await?;
     let hosts = hosts(&meaning, &survey, &request.remove_guards)?;
     let counter = state.remembered.counter + 1;
     let closures = build(&fleet, &hosts, config, request, &state.roots(counter)).await?;
@@ -214,7 +218,7 @@ async fn open(global: &Global, repository: &Path, commit: &str) -> Result<Fleet>
     here.at(commit).await
 }
 
-async fn meaning(git: &Git, chosen: &Chosen, survey: &Survey) -> Result<Meaning> {
+async fn meaning(git: &Git, chosen: &Chosen, survey: &Survey, boot: bool) -> Result<Meaning> {
     let message = git.message(&chosen.commit).await?;
     let names = survey.names();
     let known: Vec<refs::Known> = names
@@ -224,7 +228,19 @@ async fn meaning(git: &Git, chosen: &Chosen, survey: &Survey) -> Result<Meaning>
             deployable: (survey.inventory.hosts.get(name)).is_none_or(|host| host.deployable),
         })
         .collect();
-    Ok(refs::meaning(&chosen.branch, &message, &known)?)
+    Ok(match refs::meaning(&chosen.branch, &message, &known)? {
+        // The other way there is none: a commit that asks for boot has its reasons.
+        Meaning::Deploy { .. } if boot => Meaning::Deploy { boot },
+        Meaning::Test { host } if boot => {
+            return Err(Failure::usage(format!(
+                "{} is tried on {host}, which does not boot into it",
+                chosen.branch
+            ))
+            .try_next("the same without --boot always")
+            .into())
+        }
+        meaning => meaning,
+    })
 }
 
 fn hosts(

@@ -1,6 +1,7 @@
 //! ssh: how a host of the fleet is reached, with the host keys that the inventory names and no others.
 
 mod here;
+pub mod key;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use anyhow::{Context, Result};
 use crate::fleet::host::HostName;
 use crate::process::Command;
 
+/// What ssh itself ends with when it does not reach the host.
+pub const SSH_FAILED: i32 = 255;
 /// Seconds until a host that does not answer counts as dead.
 pub const CONNECT_SECONDS: u32 = 5;
 
@@ -47,8 +50,9 @@ impl Target {
         !self.loopback_only || self.is_loopback()
     }
 
-    /// ssh's arguments before the address: ours first, since ssh takes what it reads first.
-    pub fn arguments(&self, known_hosts: &Path) -> Vec<String> {
+    /// ssh's arguments before the address: ours first, since ssh takes what it reads first. `key` is the only one that is
+    /// shown to the host, where it is given.
+    fn arguments(&self, known_hosts: &Path, key: Option<&Path>) -> Vec<String> {
         if self.here {
             return Vec::new();
         }
@@ -75,6 +79,13 @@ impl Target {
                 "ProxyJump=none".to_owned(),
             ]);
         }
+        if let Some(key) = key {
+            options.extend([
+                format!("IdentityFile={}", key.display()),
+                "IdentitiesOnly=yes".to_owned(),
+                "IdentityAgent=none".to_owned(),
+            ]);
+        }
         let ours = options.into_iter().map(|option| format!("-o{option}"));
         ours.chain(self.options.iter().cloned()).collect()
     }
@@ -85,15 +96,17 @@ impl Target {
     }
 }
 
-/// The hosts' keys, in a file that ssh reads. It goes when this is dropped.
+/// The hosts' keys, and our own where a job was given one, in files that ssh reads. They go when this is dropped.
 #[derive(Debug)]
 pub struct Ssh {
     dir: tempfile::TempDir,
+    /// Whether there is one of our own.
+    key: bool,
 }
 
 impl Ssh {
     /// # Errors
-    /// If the file cannot be written.
+    /// Usage, if the key that a job was given is none; else if the files cannot be written.
     pub fn knowing<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Result<Self> {
         let targets: Vec<&Target> = targets.into_iter().collect();
         // deploy-rs hands its arguments over as one string: the path must not have a space.
@@ -108,7 +121,8 @@ impl Ssh {
             here::write(&dir.path().join(PROGRAM))
                 .context("cannot write what runs commands here")?;
         }
-        Ok(Self { dir })
+        let key = key::write(&dir.path().join(KEY))?;
+        Ok(Self { dir, key })
     }
 
     /// A folder with the `ssh` that reaches this target, for programs that start it by its name; none if that is the
@@ -117,8 +131,14 @@ impl Ssh {
         target.here.then(|| self.dir.path())
     }
 
-    pub fn known_hosts(&self) -> PathBuf {
+    fn known_hosts(&self) -> PathBuf {
         self.dir.path().join(KNOWN_HOSTS)
+    }
+
+    /// What a target's ssh is called with before the address, for programs that start it themselves.
+    pub fn arguments(&self, target: &Target) -> Vec<String> {
+        let key = self.key.then(|| self.dir.path().join(KEY));
+        target.arguments(&self.known_hosts(), key.as_deref())
     }
 
     /// A command on a host; `command` is one string, as the host's shell or its guard gets it.
@@ -132,7 +152,7 @@ impl Ssh {
             .arg(format!("-oConnectTimeout={CONNECT_SECONDS}"))
             .arg("-oServerAliveInterval=5")
             .arg("-oServerAliveCountMax=3")
-            .args(target.arguments(&self.known_hosts()));
+            .args(self.arguments(target));
         if let Some(user) = &target.user {
             ssh = ssh.args(["-l", user]);
         }
@@ -142,6 +162,7 @@ impl Ssh {
 }
 
 const KNOWN_HOSTS: &str = "known_hosts";
+const KEY: &str = "key";
 const PROGRAM: &str = "ssh";
 
 /// A line for each of the host's keys.
@@ -216,9 +237,16 @@ pub mod tests {
             loopback_only: false,
             ..target()
         };
-        let arguments = unknown.arguments(Path::new("FILE")).join(" ");
+        let arguments = unknown.arguments(Path::new("FILE"), None).join(" ");
         assert!(arguments.contains("StrictHostKeyChecking=yes"));
         assert!(!arguments.contains("FILE") && !arguments.contains("HostName"));
+    }
+
+    #[test]
+    fn a_jobs_own_key_is_the_only_one_that_is_shown() {
+        let arguments = target().arguments(Path::new("FILE"), Some(Path::new("KEY")));
+        let ours = "-oIdentityFile=KEY -oIdentitiesOnly=yes -oIdentityAgent=none";
+        assert!(arguments.join(" ").contains(ours), "{arguments:?}");
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Loopback {
 }
 
 /// The guard's program, compiled if `cargo test` of this crate alone has not done that.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--package", "guard"])
         .args([

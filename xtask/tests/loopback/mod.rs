@@ -39,6 +39,8 @@ struct Host {
     reboot: String,
     /// What its next system has as its kernel, if anything.
     kernel: String,
+    /// Whether it makes releases; who logs in is root here.
+    makes_releases: bool,
     /// The guard's program with its configuration, on a host that has one.
     guard: Option<String>,
 }
@@ -109,6 +111,7 @@ impl Loopback {
             notify: "{ }".to_owned(),
             reboot: "{ unattended = true; window = null; }".to_owned(),
             kernel: String::new(),
+            makes_releases: false,
             guard: None,
         });
     }
@@ -143,6 +146,16 @@ impl Loopback {
         self.host(name).notify = listeners.to_owned();
     }
 
+    /// Whether the host makes releases, from the next commit on.
+    pub fn makes_releases(&mut self, name: &str, yes: bool) {
+        self.host(name).makes_releases = yes;
+    }
+
+    /// The private half of the key that its sshd takes.
+    pub fn client_key(&self) -> PathBuf {
+        self.dir.path().join("client")
+    }
+
     /// What may reboot the host, and when, in Nix.
     pub fn reboots(&mut self, name: &str, policy: &str) {
         self.host(name).reboot = policy.to_owned();
@@ -172,7 +185,7 @@ impl Loopback {
                 "[ ]".to_owned()
             };
             hosts.push_str(&format!(
-                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; guard = {guard}; reboot = {reboot}; kernel = "{kernel}"; script = ''
+                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; guard = {guard}; releases = {releases}; reboot = {reboot}; kernel = "{kernel}"; script = ''
 {script}
 ''; }};
 "#,
@@ -182,6 +195,7 @@ impl Loopback {
                 checks = host.checks,
                 notify = host.notify,
                 guard = host.guard.is_some(),
+                releases = if host.makes_releases { "{ user = \"root\"; }" } else { "null" },
                 reboot = host.reboot,
                 kernel = host.kernel,
                 script = host.script,
@@ -254,7 +268,7 @@ impl Loopback {
         config = {{
           homelab.inventory = {{
             inherit name;
-            inherit (host) wave hostKeys healthChecks notify guard reboot;
+            inherit (host) wave hostKeys healthChecks notify guard releases reboot;
             system = "x86_64-linux";
             deployable = true;
             targetHost = "127.0.0.1";

@@ -37,8 +37,13 @@ impl Signer {
 
     /// Writes the configuration, with more lines at its top.
     pub fn configure(&self, more: &str) {
+        self.configure_for(&self.fleet, more);
+    }
+
+    /// The same for another repository than its own.
+    pub fn configure_for(&self, fleet: &Fleet, more: &str) {
         let dir = self.dir.path().display();
-        let trusted = self.fleet.git(&["rev-list", "--max-parents=0", "HEAD"]);
+        let trusted = fleet.git(&["rev-list", "--max-parents=0", "HEAD"]);
         let public = |name: &str| {
             std::fs::read_to_string(self.key(name).with_extension("pub"))
                 .unwrap()
@@ -51,7 +56,7 @@ impl Signer {
              [[signers]]\nname = \"ann\"\nkey = \"{}\"\n\
              [[signers]]\nname = \"bot\"\nkey = \"{}\"\npaths = [\"flake.lock\"]\n\
              [[signers]]\nname = \"forge\"\nkey = \"{}\"\npaths = [\"docs/**\"]\nmerges = \"clean\"\n",
-            self.fleet.path().display(),
+            fleet.path().display(),
             public("ann"),
             public("bot"),
             public("forge"),
@@ -79,6 +84,11 @@ impl Signer {
 
     /// git as somebody who signs what they commit.
     pub fn git(&self, who: &str, args: &[&str]) {
+        self.git_in(&self.fleet, who, args);
+    }
+
+    /// The same in another repository.
+    pub fn git_in(&self, fleet: &Fleet, who: &str, args: &[&str]) {
         let key = format!("user.signingkey={}", self.key(who).display());
         let name = format!("user.name={who}");
         let config = [
@@ -91,7 +101,7 @@ impl Signer {
             "-c",
             "commit.gpgsign=true",
         ];
-        self.fleet.git(&[&config, args].concat());
+        fleet.git(&[&config, args].concat());
     }
 
     /// A signed commit that gives a file this text; its id.

@@ -72,6 +72,6 @@ mod tests {
             .args(["localhost", "exit 7"])
             .status();
         assert_eq!(failed.unwrap().code(), Some(7));
-        assert_eq!(target.arguments(Path::new("FILE")), [""; 0]);
+        assert_eq!(target.arguments(Path::new("FILE"), None), [""; 0]);
     }
 }
