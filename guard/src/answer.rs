@@ -97,6 +97,22 @@ pub enum Purpose {
     Recovery,
 }
 
+impl Purpose {
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Boot => "boot",
+            Self::Test => "test",
+            Self::DryActivate => "dry-activate",
+            Self::Keep => "keep",
+            Self::Rollback => "rollback",
+            Self::LeaseEnd => "lease-end",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
 impl From<ActionKind> for Purpose {
     fn from(kind: ActionKind) -> Self {
         match kind {

@@ -8,7 +8,7 @@ use clap::Parser;
 use guard::cli::{Cli, Door};
 use guard::config::Config;
 use guard::refusal::{Code, Refusal, EXIT_CODE};
-use guard::{door, early, runner, serve};
+use guard::{door, early, metrics, runner, serve};
 
 fn main() -> ExitCode {
     // Whatever is created is the guard's alone, until it says otherwise.
@@ -36,6 +36,9 @@ fn run(cli: Cli) -> Result<i32> {
         }
         return Ok(0);
     }
+    if let Door::Metrics { to } = &cli.door {
+        return metrics::write(&metrics::Settings::read(&cli.config)?, to).map(|()| 0);
+    }
     let config = Config::read(&cli.config)?;
     match cli.door {
         Door::Ssh { name } => {
@@ -46,6 +49,6 @@ fn run(cli: Cli) -> Result<i32> {
         Door::Boot => early::boot(&config).map(|()| 0),
         Door::Local { words } => door::local(&config, words),
         Door::Activate { order } => runner::run(&config, &order).map(|()| 0),
-        Door::Codes => Ok(0),
+        Door::Metrics { .. } | Door::Codes => Ok(0),
     }
 }
