@@ -39,6 +39,11 @@ in
     };
     notify = lib.mapAttrs (_: target: { inherit (target) kind url; }) cfg.notify;
     builder = config.homelab.builder.enable;
+    exporterPort =
+      if config.homelab.services.monitoring.exporter.enable then
+        config.homelab.services.monitoring.exporter.port
+      else
+        null;
     healthChecks = lib.mapAttrs (_: check: {
       inherit (check)
         command

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::text::Sample;
 use super::{Cache, Settings};
-use crate::answer::{Activation, Cause, Event, Outcome, Purpose};
+use crate::answer::{Activation, Event};
 use crate::history::History;
 use crate::process::{Exit, Program};
 use crate::state::{State, Store};
@@ -164,51 +164,31 @@ fn releases(look: &Look, state: &State) -> [Sample; 2] {
 
 /// The newest that somebody asked for and that changed, or was to change, the host.
 fn last_deployment(history: &History) -> Result<Option<Activation>> {
-    let asked_for = |activation: &Activation| {
-        !matches!(
-            activation.purpose,
-            Purpose::DryActivate | Purpose::LeaseEnd | Purpose::Recovery
-        ) && activation.ended.is_some()
-    };
     let entries = history.newest(ENTRIES)?.into_iter();
     Ok(entries
         .filter_map(|entry| match entry.event {
             Event::Activation { activation } => Some(activation),
             _ => None,
         })
-        .find(asked_for))
+        .find(|activation| activation.purpose.is_deployment() && activation.ended.is_some()))
 }
 
 fn deployment(activation: &Activation) -> Vec<Sample> {
     let Some(ended) = &activation.ended else {
         return Vec::new();
     };
-    let (outcome, success) = outcome(&ended.outcome);
     let commit = activation.release.as_ref().map(|it| it.commit.clone());
     vec![
-        Sample::new("nixos_deployment_last_success", success.into()),
+        Sample::new(
+            "nixos_deployment_last_success",
+            ended.outcome.is_success().into(),
+        ),
         Sample::new("nixos_deployment_last_time_seconds", ended.at.unix()),
         Sample::new("nixos_deployment_last_info", 1)
             .label("purpose", activation.purpose.as_str())
-            .label("outcome", outcome)
+            .label("outcome", ended.outcome.as_str())
             .label("commit", commit.unwrap_or_default()),
     ]
-}
-
-/// An outcome's name, and whether it is what was asked for.
-fn outcome(outcome: &Outcome) -> (&'static str, bool) {
-    match outcome {
-        Outcome::Confirmed => ("confirmed", true),
-        Outcome::Testing { .. } => ("testing", true),
-        Outcome::BootPending => ("boot-pending", true),
-        Outcome::Dry => ("dry", true),
-        Outcome::Refused { .. } => ("refused", false),
-        // Somebody called a trial off.
-        Outcome::RolledBack { cause, .. } => ("rolled-back", *cause == Cause::Revoked),
-        Outcome::Stranded { .. } => ("stranded", false),
-        Outcome::Interrupted => ("interrupted", false),
-        Outcome::TrialFailed { .. } => ("trial-failed", false),
-    }
 }
 
 /// Asks the cache what every client asks first.
