@@ -135,6 +135,8 @@ pub enum ToolChoice {
     Vm,
     /// For the tests of the scenarios' interpreter in stage nixos
     Pytest,
+    /// promtool and amtool, for the tests of alert rules
+    Prometheus,
 }
 
 #[derive(Debug, Args)]
@@ -343,6 +345,9 @@ pub struct Status {
     /// One JSON document instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Also writes one page for a browser, with the hosts' last deployments
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

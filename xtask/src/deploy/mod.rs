@@ -10,6 +10,7 @@ pub mod journal;
 pub mod live;
 mod notify;
 pub mod outcome;
+pub mod page;
 pub mod plan;
 pub mod reboot;
 pub mod render;

@@ -1,6 +1,7 @@
 //! The one place that prints: stdout is data, stderr is talk. Knows nothing of what it prints: each capability renders
 //! its own results.
 
+pub mod html;
 pub mod live;
 pub mod progress;
 pub mod table;

@@ -9,6 +9,7 @@ mod install;
 mod machine;
 mod private_nix;
 mod programs;
+mod prometheus;
 mod pytest;
 pub mod render;
 pub mod survey;
@@ -18,6 +19,7 @@ mod vm;
 pub use actionlint::actionlint;
 pub use debian::install as debian_packages;
 pub use programs::{act, deploy_rs, git};
+pub use prometheus::prometheus;
 pub use pytest::pytest;
 pub use vm::vm;
 

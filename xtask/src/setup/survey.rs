@@ -6,11 +6,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::commands::{self, Command, Works};
-use super::found::{Found, Program, CARGO, GIT, NIX, QEMU};
+use super::found::{Found, Program, CARGO, GIT, NIX, PROMTOOL, QEMU};
 use super::machine::{self, StoreAccess};
 use super::private_nix::{self, Suite};
 use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
-use super::{actionlint, debian, pytest, vm, INSTALL_NIX};
+use super::{actionlint, debian, prometheus, pytest, vm, INSTALL_NIX};
 use crate::cache_dir::CacheDir;
 use crate::tools::version::Version;
 
@@ -62,6 +62,7 @@ pub enum Need {
     Actionlint,
     Vm,
     Pytest,
+    Prometheus,
 }
 
 impl Need {
@@ -79,6 +80,7 @@ impl Need {
             Self::Actionlint => "actionlint",
             Self::Vm => "vm",
             Self::Pytest => "pytest",
+            Self::Prometheus => "prometheus",
         }
     }
 }
@@ -129,6 +131,7 @@ impl Survey {
             linter(cache),
             machines(cache).await?,
             interpreter(cache),
+            rules(cache).await?,
         ];
         let store = store();
         let commands = commands::all(&tools, store.usable);
@@ -324,6 +327,19 @@ fn interpreter(cache: &CacheDir) -> Tool {
         path,
         purpose: "test: the scenarios' interpreter of stage nixos",
     }
+}
+
+async fn rules(cache: &CacheDir) -> Result<Tool> {
+    let found = prometheus::find(cache).await?;
+    let cure = "cargo xtask setup prometheus".to_owned();
+    let mut tool = tool(Need::Prometheus, PROMTOOL, found, "test: alert rules", cure);
+    if tool.state != State::Found {
+        match prometheus::possible(cache) {
+            Ok(()) => tool.state = State::OnDemand,
+            Err(failure) => tool.cure = Some(failure.to_string()),
+        }
+    }
+    Ok(tool)
 }
 
 async fn private(
