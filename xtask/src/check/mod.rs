@@ -4,6 +4,7 @@ mod flake;
 mod lints;
 mod plays;
 pub mod render;
+mod renovate;
 mod workflows;
 
 pub use lints::row as lint;
@@ -49,6 +50,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What was found is wrong.
+    fn of(faults: &[String]) -> Self {
+        if faults.is_empty() {
+            Self::Passed
+        } else {
+            Self::Failed(faults.join("\n"))
+        }
+    }
+
     pub fn detail(&self) -> &str {
         match self {
             Self::Passed => "",
@@ -80,6 +90,7 @@ pub async fn run(global: &Global, fleet: Fleet) -> Result<Report> {
     let mut report = flake_only(fleet).await?;
     if let Some(root) = root {
         report.checks.extend(workflows::run(global, &root).await?);
+        report.checks.extend(renovate::run(&root).await?);
         report.checks.extend(lints::run(&root).await?);
     }
     report.judge();
