@@ -3,6 +3,7 @@
 mod flake;
 mod lints;
 pub mod render;
+mod renovate;
 mod workflows;
 
 pub use lints::row as lint;
@@ -48,6 +49,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What was found is wrong.
+    fn of(faults: &[String]) -> Self {
+        if faults.is_empty() {
+            Self::Passed
+        } else {
+            Self::Failed(faults.join("\n"))
+        }
+    }
+
     pub fn detail(&self) -> &str {
         match self {
             Self::Passed => "",
@@ -79,6 +89,7 @@ pub async fn run(global: &Global, fleet: Fleet) -> Result<Report> {
     let mut report = flake_only(fleet).await?;
     if let Some(root) = root {
         report.checks.extend(workflows::run(global, &root).await?);
+        report.checks.extend(renovate::run(&root).await?);
         report.checks.extend(lints::run(&root).await?);
     }
     report.judge();

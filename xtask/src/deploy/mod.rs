@@ -5,7 +5,7 @@ mod compare;
 mod health;
 pub mod here;
 mod host;
-mod inhibitors;
+pub mod inhibitors;
 pub mod journal;
 pub mod live;
 mod notify;

@@ -7,6 +7,10 @@ pub mod progress;
 pub mod table;
 pub mod words;
 
+#[cfg(test)]
+#[path = "../../tests/schema/mod.rs"]
+pub mod schema;
+
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
