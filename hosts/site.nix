@@ -18,6 +18,8 @@
       publicKeys = [ "replace-me.example-1:H4tQRdBtjGy9X/y5AX3BpeQ88pd6xk23ftmoDJe0cMU=" ];
     };
 
+    services.monitoring.exporter.enable = lib.mkDefault true;
+
     # Examples, all three: their private halves were thrown away when they were made.
     users = {
       deploy = {

@@ -64,7 +64,7 @@ let
         inherit (all) deploy-rs;
       };
       # The rehearsal stage has no NixOS test driver; cargo xtask vm-test plays there.
-      vmTests = eachSystem (
+      vmTestsOf =
         system: pkgs:
         lib.optionalAttrs (fleet.stage == "nixos") (
           import ../tests/nixos {
@@ -77,8 +77,16 @@ let
               plays
               ;
             inherit (all) deploy-rs;
+            inherit (packages.${system}) xtask;
           }
-        )
+        );
+      vmTests = eachSystem vmTestsOf;
+      playJobs = eachSystem (
+        system: pkgs:
+        import ./play-jobs.nix {
+          inherit lib system;
+          vmTests = _: vmTestsOf system pkgs;
+        }
       );
       packages = eachSystem (_: pkgs: import ./packages.nix { inherit lib pkgs; });
       apps = eachSystem (
@@ -116,17 +124,17 @@ let
           source = inputs.self;
         }
         // lib.mapAttrs' (name: lib.nameValuePair "vm-${name}") (
-          lib.getAttrs (builtins.filter (name: vmTests.${system} ? ${name}) [
+          lib.getAttrs (builtins.filter (name: playJobs.${system} ? ${name}) [
             "deploy-rollback"
             "harmonia"
-          ]) vmTests.${system}
+          ]) playJobs.${system}
         )
       );
       # What builds whole systems stands apart from the checks, which a laptop without KVM or a cache builds too.
-      hydraJobs.hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
-      # Not below hydraJobs, all of which `nix flake check` evaluates in one process, for every system: each play holds
-      # one to two gigabytes of configurations, and Nix gives nothing back before it ends. It walks no output whose name
-      # it does not know; `cargo xtask check` evaluates these, each in a process of its own.
+      hydraJobs = {
+        hosts = lib.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
+        vmTests = playJobs;
+      };
       inherit vmTests;
       devShells = eachSystem (_: pkgs: import ./shell.nix { inherit pkgs; });
       formatter = eachSystem (

@@ -16,14 +16,16 @@ let
     let
       # For tests, a host trusts the play's keys and knows the other machines; nothing else of it changes.
       extended = nixosConfigurations.${host}.extendModules { modules = [ ../tests/machine ] ++ modules; };
-      inherit (extended.config.homelab) inventory;
+      inherit (extended) config;
+      profile = activatable extended;
       inherit (nixosConfigurations.${host}) pkgs;
     in
     pkgs.linkFarm "${host}-${generation}" {
-      inherit (extended.config.system.build) toplevel;
-      profile = activatable extended;
-      # What deploy-rs is told of the host, but for the profile: null for a host that is not deployed.
-      "node.json" = pkgs.writeText "node.json" (builtins.toJSON inventory.node);
+      inherit (config.system.build) toplevel;
+      inherit profile;
+      "host.json" = pkgs.writeText "host.json" (
+        builtins.toJSON (import ../tests/machine/host.nix { inherit config profile; })
+      );
     };
   # Made once, whichever scenarios name them.
   shared = lib.mapAttrs (

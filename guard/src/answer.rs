@@ -97,6 +97,30 @@ pub enum Purpose {
     Recovery,
 }
 
+impl Purpose {
+    /// Whether somebody asked for it so that the host runs something else.
+    pub fn is_deployment(self) -> bool {
+        match self {
+            Self::Switch | Self::Boot | Self::Test | Self::Keep | Self::Rollback => true,
+            Self::DryActivate | Self::LeaseEnd | Self::Recovery => false,
+        }
+    }
+
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Boot => "boot",
+            Self::Test => "test",
+            Self::DryActivate => "dry-activate",
+            Self::Keep => "keep",
+            Self::Rollback => "rollback",
+            Self::LeaseEnd => "lease-end",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
 impl From<ActionKind> for Purpose {
     fn from(kind: ActionKind) -> Self {
         match kind {
@@ -153,6 +177,36 @@ pub enum Outcome {
     Interrupted,
     /// A trial's boot did not come up healthy; the host boots the old closure.
     TrialFailed { text: String },
+}
+
+impl Outcome {
+    /// As `is` in JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Testing { .. } => "testing",
+            Self::BootPending => "boot-pending",
+            Self::Dry => "dry",
+            Self::Refused { .. } => "refused",
+            Self::RolledBack { .. } => "rolled-back",
+            Self::Stranded { .. } => "stranded",
+            Self::Interrupted => "interrupted",
+            Self::TrialFailed { .. } => "trial-failed",
+        }
+    }
+
+    /// Whether it is what was asked for.
+    pub fn is_success(&self) -> bool {
+        match self {
+            Self::Confirmed | Self::Testing { .. } | Self::BootPending | Self::Dry => true,
+            // Somebody called a trial off.
+            Self::RolledBack { cause, .. } => *cause == Cause::Revoked,
+            Self::Refused { .. }
+            | Self::Stranded { .. }
+            | Self::Interrupted
+            | Self::TrialFailed { .. } => false,
+        }
+    }
 }
 
 /// Why the host went back.

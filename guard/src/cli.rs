@@ -43,6 +43,12 @@ pub enum Door {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
+    /// Writes the host's figures for Prometheus; `--config` names the collector's settings.
+    Metrics {
+        /// Replaced as a whole.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
     /// Lists what a refusal's code means.
     Codes,
     /// Runs one activation; the service starts it.

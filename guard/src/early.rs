@@ -26,7 +26,7 @@ pub fn boot(config: &Config) -> Result<()> {
         system: System { config },
         config,
     };
-    let booted = early.system.booted();
+    let booted = early.system.toplevels().booted();
     let mut entries = Vec::new();
     let mut new = state.clone();
     if let Some(test) = new.test.take() {
@@ -116,7 +116,7 @@ impl Early<'_> {
 
     /// The profile leads to what booted; what went wrong is said, and the boot goes on.
     fn forward(&self, toplevel: &StorePath) -> Vec<String> {
-        if self.system.profile().as_ref() == Some(toplevel) {
+        if self.system.toplevels().profile().as_ref() == Some(toplevel) {
             return Vec::new();
         }
         collect([self.system.set_profile(toplevel)])

@@ -8,7 +8,7 @@ use clap::Parser;
 use guard::cli::{Cli, Door};
 use guard::config::Config;
 use guard::refusal::{Code, Refusal, EXIT_CODE};
-use guard::{builder, door, early, runner, serve};
+use guard::{builder, door, early, metrics, runner, serve};
 
 fn main() -> ExitCode {
     // Whatever is created is the guard's alone, until it says otherwise.
@@ -41,6 +41,9 @@ fn run(cli: Cli) -> Result<i32> {
     if let Door::Release { name, builder } = &cli.door {
         return builder::open(builder, name, asked.as_deref());
     }
+    if let Door::Metrics { to } = &cli.door {
+        return metrics::write(&metrics::Settings::read(&cli.config)?, to).map(|()| 0);
+    }
     let config = Config::read(&cli.config)?;
     match cli.door {
         Door::Ssh { name } => door::open(&config, &name, asked.as_deref()),
@@ -48,6 +51,6 @@ fn run(cli: Cli) -> Result<i32> {
         Door::Boot => early::boot(&config).map(|()| 0),
         Door::Local { words } => door::local(&config, words),
         Door::Activate { order } => runner::run(&config, &order).map(|()| 0),
-        Door::Codes | Door::Release { .. } => Ok(0),
+        Door::Codes | Door::Metrics { .. } | Door::Release { .. } => Ok(0),
     }
 }

@@ -191,7 +191,8 @@ impl State {
             .map(|known| &known.toplevel)
     }
 
-    pub fn commit_of(&self, toplevel: &StorePath) -> Option<&str> {
+    /// The release that brought a toplevel, for good or as the test that goes on.
+    pub fn release_of(&self, toplevel: &StorePath) -> Option<&ReleaseId> {
         let tested = self
             .test
             .as_ref()
@@ -202,7 +203,6 @@ impl State {
             .chain(tested)
             .find(|(known, _)| *known == toplevel)
             .and_then(|(_, release)| release.as_ref())
-            .map(|release| release.commit.as_str())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Files that are there whole or not at all, also after the power was lost; and folders that nobody else writes in.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{bail, Context, Result};
@@ -25,6 +25,8 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
             .mode(mode)
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(&new)?;
+        // The mode as it is meant, whatever the umask.
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&new, path)?;
@@ -112,7 +114,7 @@ mod tests {
         own_folder(&folder, 0o700).unwrap();
         std::os::unix::fs::symlink(&folder, dir.path().join("link")).unwrap();
         assert!(own_folder(&dir.path().join("link"), 0o700).is_err());
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        let open = Permissions::from_mode(0o777);
         std::fs::set_permissions(&folder, open).unwrap();
         assert!(own_folder(&folder, 0o700).is_err());
     }

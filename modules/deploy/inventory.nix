@@ -45,6 +45,11 @@ in
         { inherit (config.homelab.builder.releases) user; }
       else
         null;
+    exporterPort =
+      if config.homelab.services.monitoring.exporter.enable then
+        config.homelab.services.monitoring.exporter.port
+      else
+        null;
     healthChecks = lib.mapAttrs (_: check: {
       inherit (check)
         command

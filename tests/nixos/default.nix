@@ -8,6 +8,8 @@
   configured,
   plays,
   deploy-rs,
+  # This repository's own program.
+  xtask,
 }:
 let
   activatable = import ../../nix/activatable.nix { inherit lib deploy-rs; };
@@ -95,7 +97,10 @@ let
       ./controller.nix
     ];
     _module.args = { inherit fleet; };
-    environment.systemPackages = [ deploy-rs.packages.${system}.deploy-rs or pkgs.deploy-rs ];
+    environment.systemPackages = [
+      (deploy-rs.packages.${system}.deploy-rs or pkgs.deploy-rs)
+      xtask
+    ];
     networking.interfaces.eth1.ipv4.addresses = [
       {
         address = addresses.controller;
@@ -126,7 +131,7 @@ let
             inherit profile;
             # The derivation without what it builds, and without building that once more.
             deriver = builtins.unsafeDiscardOutputDependency profile.drvPath;
-            inherit (config.homelab.inventory) node;
+            host = import ../machine/host.nix { inherit config profile; };
           }
         )
       ) play.machines;
@@ -134,7 +139,11 @@ let
     in
     {
       inherit closures room;
-      release = builtins.readFile ../machine/release.sh;
+      files = lib.genAttrs [
+        "fleet.nix"
+        "fleet.sh"
+        "release.sh"
+      ] (file: builtins.readFile (../machine + "/${file}"));
       addresses =
         lib.mapAttrs (_: machine: addresses.${machine.host}) play.machines
         // lib.genAttrs (play.helpers ++ [ "controller" ]) (name: addresses.${name});

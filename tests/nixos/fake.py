@@ -103,6 +103,8 @@ class World:
             return (0, "running\n")
         if "id_ed25519.pub" in script:
             return (0, "ssh-ed25519 KEY play\n")
+        if "ssh_host_ed25519_key.pub" in script:
+            return (0, "ssh-ed25519 HOST\n")
         if "signer-key.pub" in script:
             return (0, "ssh-ed25519 SIGNER play\n")
         if script.endswith("signing-key.public"):
@@ -148,8 +150,11 @@ GROUND: Ground = {
             name: {
                 "toplevel": f"/nix/store/t{number}",
                 "profile": f"/nix/store/p{number}",
-                "deriver": f"/nix/store/p{number}.drv",
-                "node": {"user": "root", "sshUser": "deploy", "hostname": "192.168.0.11"},
+                "host": {
+                    "inventory": {"node": {"user": "root", "sshUser": "deploy", "hostname": "192.168.0.11"}},
+                    "toplevel": {"drv": f"/nix/store/t{number}.drv", "out": f"/nix/store/t{number}"},
+                    "profile": {"drv": f"/nix/store/p{number}.drv", "out": f"/nix/store/p{number}"},
+                },
             }
             for number, name in enumerate(("as-configured", "good", "bad"))
         }
@@ -158,7 +163,7 @@ GROUND: Ground = {
     "nodes": {"Niko": "Niko", CONTROLLER: CONTROLLER},
     "registration": "/registration",
     "room": "/nix/store/room",
-    "release": "release\n",
+    "files": {"release.sh": "release\n"},
 }
 
 NOTHING: Expect = {"exit": {"codes": [0]}, "output": [], "output-lacks": [], "stdout": None, "json": {}, "units": {}}

@@ -325,6 +325,7 @@ def test_the_stage_is_set_up_with_keys_that_only_the_play_has(world: World) -> N
     assert any("nix-store --load-db" in script for script in controller)
     assert any("/root/play/good/nodes.json" in script for script in controller)
     assert any("/root/play/release.sh release\n" in script for script in controller)
+    assert any("known_hosts" in script and script.endswith("Niko ssh-ed25519 HOST") for script in controller)
 
 
 def test_a_generation_of_machines_is_a_flake_of_plain_paths() -> None:
@@ -336,6 +337,7 @@ def test_a_generation_of_machines_is_a_flake_of_plain_paths() -> None:
     assert node["profiles"] == {"system": {"user": "root", "path": "/nix/store/p1"}}
     assert "storePath" not in written["good/flake.nix"]
     assert written["good/Niko"] == "/nix/store/t1\n/nix/store/p1\n"
+    assert json.loads(written["good/Niko.json"])["profile"] == {"drv": "/nix/store/p1.drv", "out": "/nix/store/p1"}
 
 
 def test_derivers_are_put_into_a_registration() -> None:

@@ -92,6 +92,11 @@ impl CacheDir {
         self.0.join("ci-local")
     }
 
+    /// Folders of updates that are being made.
+    pub fn updates(&self) -> PathBuf {
+        self.0.join("updates")
+    }
+
     /// Where a fleet's logs of this kind are: beside what cargo builds, if its root has such a place, else here.
     pub fn logs(&self, root: &Path, kind: &str) -> PathBuf {
         let built = root.join("target");

@@ -81,6 +81,8 @@ pub enum Command {
     BuildAll(BuildAll),
     /// Show what changes on each host between two revisions
     Diff(Diff),
+    /// Update the inputs, build every host with them, and commit that on a branch with what changes
+    Update(Update),
     /// On the signer: verify a commit, build its hosts, and sign what each of them is to have; elsewhere, ask it for that
     Release(Release),
     /// Deploy a ref's hosts in waves, and say what each of them really runs afterwards
@@ -131,10 +133,14 @@ pub enum ToolChoice {
     Act,
     /// For the check of workflow files
     Actionlint,
+    /// For the check of renovate.json; no other command installs it
+    Renovate,
     /// QEMU, firmware and image tools, for virtual machines
     Vm,
     /// For the tests of the scenarios' interpreter in stage nixos
     Pytest,
+    /// promtool and amtool, for the tests of alert rules
+    Prometheus,
 }
 
 #[derive(Debug, Args)]
@@ -249,6 +255,23 @@ pub struct Diff {
 }
 
 #[derive(Debug, Args)]
+pub struct Update {
+    /// Update only these inputs [default: all]
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// The branch that is made [default: update-YYYY-MM-DD]
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Push the branch and keep one pull request open for it, with the token in FORGEJO_TOKEN; it merges itself where no
+    /// reboot is due
+    #[arg(long)]
+    pub propose: bool,
+    /// One JSON document instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Release {
     /// A whole commit id, or a branch: `main` for every host, `test-HOST` for that host
     #[arg(default_value = "main")]
@@ -343,6 +366,9 @@ pub struct Status {
     /// One JSON document instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Also writes one page for a browser, with the hosts' last deployments
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,7 @@ mod setup;
 mod state_dir;
 mod testing;
 mod tools;
+mod update;
 mod vm;
 mod whole_file;
 

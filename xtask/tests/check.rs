@@ -33,11 +33,6 @@ const FLAKE: &str = r#"{
         alien = check "mips-linux" "alien" { } "echo > $out";
       };
       checks.mips-linux.other = check "mips-linux" "other" { } "echo > $out";
-      # `nix flake check` does not look here.
-      vmTests.x86_64-linux = {
-        plays = check "x86_64-linux" "plays" { } "echo > $out";
-        typo = throw "no such verb";
-      };
     };
 }
 "#;
@@ -84,8 +79,7 @@ fn the_document_and_the_exit_code_agree() {
             r#"throw "nobody evaluates this""#,
             "self.checks.x86_64-linux.good",
         )
-        .replace("exit 3", "echo > $out")
-        .replace(r#"throw "no such verb""#, "self.vmTests.x86_64-linux.plays");
+        .replace("exit 3", "echo > $out");
     for (flake, code, passed) in [(FLAKE, 1, false), (good.as_str(), 0, true)] {
         let output = check(&nix, flake, &["--json"]);
         assert_eq!(output.status.code(), Some(code), "{}", transcript(&output));

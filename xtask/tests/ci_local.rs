@@ -4,6 +4,7 @@
 
 mod fleet;
 mod processes;
+mod schema;
 mod support;
 
 use std::path::PathBuf;
@@ -129,6 +130,14 @@ fn jobs_run_in_a_checkout_of_the_commit() {
     assert_eq!(document["workflows"][0]["jobs"][0]["state"], "passed");
     assert_eq!(document["workflows"][0]["jobs"][1]["state"], "failed");
     assert_eq!(document["dirty"], true);
+    assert_eq!(schema::complaints("ci-local", &document), [""; 0]);
+    let mut other = document.clone();
+    other["workflows"][0]["jobs"][0]["state"] = "good".into();
+    other.as_object_mut().unwrap().remove("ref");
+    assert_eq!(schema::complaints("ci-local", &other).len(), 2);
+    let plan = fleet::document(&repository.run(&["--plan", "--json"]));
+    assert_eq!(plan["plan"], true);
+    assert_eq!(schema::complaints("ci-local", &plan), [""; 0]);
 }
 
 #[test]

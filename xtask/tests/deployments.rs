@@ -570,7 +570,7 @@ fn guard_script(lab: &Loopback, host: &str) -> String {
     };
     format!(
         "case $SSH_ORIGINAL_COMMAND in\n\
-         'history --limit 20') echo '{}';;\n\
+         'history --limit 20' | 'history --limit 200') echo '{}';;\n\
          rollback) echo 'talk of an activation' >&2; echo '{}';;\n\
          'rollback --to 3') echo 'refused never-confirmed: generation 3' >&2; exit 77;;\n\
          for*) eval \"$SSH_ORIGINAL_COMMAND\";;\n\
@@ -596,6 +596,27 @@ fn guards_tell_their_history_and_go_back() {
     let all = document(&lab.xtask(&["history", "--json"]));
     assert_eq!(schema::complaints("history", &all), [""; 0]);
     assert_eq!(lab.xtask(&["history", "A"]).status.code(), Some(0));
+
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("fleet.html");
+    let told = lab.xtask(&["status", "--html", file.to_str().unwrap()]);
+    assert_eq!(told.status.code(), Some(0), "{}", transcript(&told));
+    let page = std::fs::read_to_string(&file).unwrap();
+    for part in [
+        "switch to nixos-system-A of 0123456789: confirmed",
+        "<b>B</b><small>it has no guard",
+        "<h2>Wave 0</h2>",
+    ] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+    let nowhere = lab.xtask(&["status", "--html", "/proc/fleet.html"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(
+        nowhere.stdout.starts_with("─".as_bytes()),
+        "the table comes first"
+    );
+    let text = transcript(&nowhere);
+    assert!(text.contains("cannot write /proc/fleet.html"), "{text}");
 
     let back = lab.xtask(&["rollback", "A", "--yes"]);
     assert_eq!(back.status.code(), Some(0), "{}", transcript(&back));

@@ -26,6 +26,9 @@ const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }: {
   runner = { inherit (config.services.gitea-actions-runner.instances.fleet) url tokenFile labels; restarts = config.systemd.services.gitea-runner-fleet.restartIfChanged; };
   grafana = { inherit (config.services.grafana.settings.server) domain http_port; };
   retention = config.services.prometheus.retentionTime;
+  exporter = { inherit (config.services.prometheus.exporters.node) port; timer = config.systemd.timers.slipway-metrics.timerConfig; };
+  alertmanager = config.services.prometheus.alertmanager.configuration.receivers;
+  scraped = map (job: job.static_configs) config.services.prometheus.scrapeConfigs;
   startPagePort = map (listen: listen.port) config.services.nginx.virtualHosts.start-page.listen;
   proxied = { inherit (config.services.nginx.virtualHosts."git.example.org") extraConfig; upstream = config.services.nginx.virtualHosts."git.example.org".locations."/".proxyPass; };
   acme = { inherit (config.security.acme.defaults) email server; };
@@ -109,6 +112,9 @@ const SET: &str = r#"{
       forgejoRunner.tokenFile = "/token";
       monitoring.enable = true;
       monitoring.retention = "1y";
+      monitoring.alertWebhooks = [ "https://ntfy.example.org/fleet" ];
+      monitoring.exporter.port = 9101;
+      monitoring.exporter.interval = 120;
       monitoring.grafana.domain = "figures.example.org";
       monitoring.grafana.port = 3002;
       startPage.enable = true;

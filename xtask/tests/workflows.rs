@@ -48,6 +48,38 @@ fn the_matrix_is_the_fleet() {
     assert_eq!(written, expected);
 }
 
+/// As Forgejo reads a line: a backslash keeps what follows it, and the expression is one over the whole path.
+fn owners_pattern(line: &str) -> Option<regex::Regex> {
+    let mut pattern = String::new();
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => pattern.extend(chars.next()),
+            '#' | ' ' => break,
+            c => pattern.push(c),
+        }
+    }
+    (!pattern.is_empty()).then(|| regex::Regex::new(&format!("^{pattern}$")).unwrap())
+}
+
+#[test]
+fn every_rule_of_owners_is_about_a_file() {
+    let Some(fleet) = Fleet::of_this_repository() else {
+        return;
+    };
+    let files = fleet.git(&["ls-files"]);
+    let owners = fleet.read(".forgejo/CODEOWNERS");
+    let patterns: Vec<regex::Regex> = owners.lines().filter_map(owners_pattern).collect();
+    assert!(patterns.len() > 3);
+    let owned = |file: &str| patterns.iter().any(|it| it.is_match(file));
+    for pattern in &patterns {
+        assert!(files.lines().any(|it| pattern.is_match(it)), "{pattern}");
+    }
+    assert!(owned(".forgejo/workflows/update.yml") && owned("guard/src/door.rs"));
+    // An update merges itself.
+    assert!(!owned("flake.lock") && !owned("xforgejo/x"));
+}
+
 #[test]
 fn a_fleet_without_hosts_is_no_empty_matrix() {
     let Some(nix) = nix() else { return };

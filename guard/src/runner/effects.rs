@@ -139,7 +139,7 @@ impl Real<'_, '_> {
         let previous = self.current.activation.previous.clone();
         let previous = previous.context("nobody knows what ran before")?;
         let exit = self.switch(&previous, "test")?;
-        let runs = self.runner.system().running();
+        let runs = self.runner.system().toplevels().running();
         match exit {
             Exit::Code(0 | UNIT_FAILED) if runs.as_ref() == Some(&previous) => Ok(()),
             Exit::Code(0) => bail!("{previous} was activated, but does not run"),
@@ -213,7 +213,7 @@ impl Real<'_, '_> {
         let new = self.candidate();
         let system = self.runner.system();
         system.set_profile(&new)?;
-        if system.profile().as_ref() == Some(&new) {
+        if system.toplevels().profile().as_ref() == Some(&new) {
             Ok(())
         } else {
             bail!("the system profile does not lead to {new}")
@@ -231,7 +231,7 @@ impl Real<'_, '_> {
     }
 
     fn boots(&self, toplevel: &StorePath) -> Result<()> {
-        match self.runner.system().boot_default()? {
+        match self.runner.system().toplevels().boot_default()? {
             Some(default) if default == *toplevel => Ok(()),
             Some(other) => bail!("the boot loader's default is {other} and not {toplevel}"),
             None => bail!("the boot loader has no default"),

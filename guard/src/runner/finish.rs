@@ -106,13 +106,13 @@ fn note(state: &mut State, current: &Current, activation: &Activation, outcome: 
 /// # Errors
 /// If the folder of roots cannot be written.
 pub(crate) fn refresh_roots(system: &System<'_>, state: &State) -> Result<()> {
-    let running = system.running();
+    let running = system.toplevels().running();
     let folder = &system.config.places.roots;
     let trial = state.trial.as_ref();
     let wanted = [
         ("running", running.clone()),
-        ("booted", system.booted()),
-        ("profile", system.profile()),
+        ("booted", system.toplevels().booted()),
+        ("profile", system.toplevels().profile()),
         ("rollback", state.rollback_target(running.as_ref()).cloned()),
         (
             "test",

@@ -29,17 +29,19 @@ impl Runner<'_> {
     pub(super) fn facts(&self) -> Result<Facts> {
         let system = self.system();
         let generation = match self.order.wish {
-            Wish::Rollback { to: Some(number) } => system.toplevel_of_generation(number),
+            Wish::Rollback { to: Some(number) } => {
+                system.toplevels().toplevel_of_generation(number)
+            }
             _ => None,
         };
         let boot_default = match self.order.wish {
-            Wish::LeaseEnd => system.boot_default()?,
+            Wish::LeaseEnd => system.toplevels().boot_default()?,
             _ => None,
         };
         Ok(Facts {
             host: self.config.host.clone(),
             now: Time::now(),
-            running: system.running(),
+            running: system.toplevels().running(),
             boot_default,
             generation,
         })
@@ -52,7 +54,7 @@ impl Runner<'_> {
             Purpose::DryActivate | Purpose::Test | Purpose::LeaseEnd
         );
         let boot_default = if boot_touching {
-            system.boot_default()?
+            system.toplevels().boot_default()?
         } else {
             None
         };
@@ -62,7 +64,7 @@ impl Runner<'_> {
             by: self.order.asker.name.clone(),
             began: Time::now(),
             toplevel: admission.toplevel.clone(),
-            previous: system.running(),
+            previous: system.toplevels().running(),
             release: admission.release.clone(),
             ended: None,
         };
@@ -75,7 +77,7 @@ impl Runner<'_> {
                 on_trial: admission.purpose == Purpose::Boot
                     && self.config.loader == Loader::SystemdBoot,
                 boot_default,
-                profile_before: system.generation(),
+                profile_before: system.toplevels().generation(),
                 confirm_until: None,
                 lease_seconds: admission.lease_seconds,
             },

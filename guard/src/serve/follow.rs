@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::Service;
 use crate::admission::{Asker, Wish};
-use crate::answer::{Cause, Outcome};
+use crate::answer::Outcome;
 use crate::client::is_gone;
 use crate::refusal::{Code, Refusal};
 use crate::runner::meeting::Told;
@@ -181,21 +181,8 @@ impl Service {
 }
 
 fn succeeded(told: &Told) -> bool {
-    let failed = |outcome: &Outcome| {
-        !matches!(
-            outcome,
-            Outcome::Confirmed
-                | Outcome::Testing { .. }
-                | Outcome::BootPending
-                | Outcome::Dry
-                // A trial that was called off is what was asked for.
-                | Outcome::RolledBack {
-                    cause: Cause::Revoked,
-                    ..
-                }
-        )
-    };
-    told.error.is_none() && !told.outcome.as_ref().is_some_and(failed)
+    let outcome = told.outcome.as_ref();
+    told.error.is_none() && outcome.is_none_or(Outcome::is_success)
 }
 
 fn exit_code(told: Told) -> Result<i32> {

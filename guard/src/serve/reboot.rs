@@ -41,7 +41,7 @@ impl Service {
     }
 
     fn reboot_reasons(&self, state: &State) -> Vec<String> {
-        let mut reasons = self.system().reboot_due();
+        let mut reasons = self.system().toplevels().reboot_due();
         if state.trial.as_ref().is_some_and(|trial| !trial.booted) {
             reasons.push("boot-pending".to_owned());
         }

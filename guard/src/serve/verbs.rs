@@ -93,24 +93,24 @@ impl Service {
     fn status(&self) -> Result<Status> {
         let state = self.store.read()?;
         let system = self.system();
-        let running = system.running();
+        let running = system.toplevels().running();
         Ok(Status {
             host: self.config.host.clone(),
             boot_id: Some(self.config.boot_id()?),
-            booted: system.booted(),
+            booted: system.toplevels().booted(),
             // A loader that cannot be asked is a null, and not the end of the answer.
-            boot_default: system.boot_default().unwrap_or_else(|error| {
+            boot_default: system.toplevels().boot_default().unwrap_or_else(|error| {
                 super::eprintln_line(&format!("cannot ask for the boot default: {error:#}"));
                 None
             }),
-            profile: system.profile(),
+            profile: system.toplevels().profile(),
             state: state.host_state(),
             last_release: state.release.as_ref().map(|release| release.id.clone()),
             running_commit: running
                 .as_ref()
-                .and_then(|running| state.commit_of(running))
-                .map(str::to_owned),
-            reboot_due: system.reboot_due(),
+                .and_then(|running| state.release_of(running))
+                .map(|release| release.commit.clone()),
+            reboot_due: system.toplevels().reboot_due(),
             failed_units: system.failed_units()?,
             guard_version: env!("CARGO_PKG_VERSION").to_owned(),
             free_bytes: system.free_bytes()?,
@@ -238,8 +238,9 @@ impl Service {
         })?;
         let state = self.store.read()?;
         let quiet = state.current.is_none() && state.trial.is_none() && state.test.is_none();
-        let running = system.running().filter(|running| {
-            Some(running) == system.profile().as_ref() && Some(running) == system.booted().as_ref()
+        let running = system.toplevels().running().filter(|running| {
+            Some(running) == system.toplevels().profile().as_ref()
+                && Some(running) == system.toplevels().booted().as_ref()
         });
         if let Some(running) = running.filter(|running| quiet && !state.is_confirmed(running)) {
             self.store

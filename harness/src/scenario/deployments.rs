@@ -8,8 +8,10 @@ use super::names::Names;
 
 impl Names<'_> {
     /// The generations whose flakes a command names, as in `deploy ./good#Niko`; without a machine, those of all. What
-    /// `deploy` is told has to be there; of another command's files only those that are called so are generations.
+    /// `deploy` is told has to be there; of another command's files only those that are called so are generations. A
+    /// fleet is made of `Niko=good`.
     pub fn deployments(&self, line: usize, command: &str) -> Result<()> {
+        self.assigned(line, command)?;
         for (at, path) in command.match_indices("./") {
             let before = &command[..at];
             let last = before.chars().next_back();
@@ -38,6 +40,18 @@ impl Names<'_> {
                 _ => having
                     .iter()
                     .for_each(|machine| self.uses.generation(machine, generation)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What `sh fleet.sh Niko=good` gives to machines.
+    fn assigned(&self, line: usize, command: &str) -> Result<()> {
+        let words = command.split(|c: char| !is_name_char(c) && !"+=./".contains(c));
+        for (machine, generation) in words.filter_map(|word| word.split_once('=')) {
+            if self.hosts().any(|(name, _)| name == machine) {
+                self.generation_at(line, machine, generation)?;
+                self.deployed(line, machine)?;
             }
         }
         Ok(())

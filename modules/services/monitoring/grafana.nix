@@ -51,8 +51,16 @@ in
           {
             name = "Prometheus";
             type = "prometheus";
+            # What the dashboard asks, by this name.
+            uid = "fleet";
             url = "http://127.0.0.1:${toString config.services.prometheus.port}";
             isDefault = true;
+          }
+        ];
+        dashboards.settings.providers = [
+          {
+            name = "fleet";
+            options.path = "${./dashboards}";
           }
         ];
       };

@@ -1,11 +1,27 @@
-# Prometheus, and what it reads: so far the host that it runs on.
-{ config, lib, ... }:
+# Prometheus, and what it reads: every host of the inventory that tells its figures, and itself.
+{
+  config,
+  fleet,
+  lib,
+  ...
+}:
 let
   cfg = config.homelab.services.monitoring;
-  # Neither asks who is asking, so only what runs beside them may.
+  # It does not ask who is asking, so only what runs beside it may.
   listenAddress = "127.0.0.1";
   at = port: "${listenAddress}:${toString port}";
   inherit (config.services) prometheus;
+  inherit (prometheus) alertmanager;
+
+  told = lib.filterAttrs (_: host: host.exporterPort != null && host.targetHost != null) fleet.hosts;
+  # A target of its own for each, since labels belong to a group of them.
+  target = name: host: {
+    targets = [ "${host.targetHost}:${toString host.exporterPort}" ];
+    labels = {
+      host = name;
+      wave = toString host.wave;
+    };
+  };
 in
 {
   options.homelab.services.monitoring.retention = lib.mkOption {
@@ -16,28 +32,32 @@ in
   };
 
   config = lib.mkIf cfg.enable {
+    homelab.services.monitoring.exporter.enable = lib.mkDefault true;
+
     services.prometheus = {
       enable = true;
       inherit listenAddress;
       retentionTime = cfg.retention;
-      globalConfig.scrape_interval = "30s";
-      exporters.node = {
-        enable = true;
-        inherit listenAddress;
-        # A failed unit is what one looks for after a deployment.
-        enabledCollectors = [ "systemd" ];
+      globalConfig = {
+        scrape_interval = "30s";
+        evaluation_interval = "30s";
       };
       scrapeConfigs = [
         {
           job_name = "node";
+          static_configs = lib.mapAttrsToList target told;
+        }
+        {
+          job_name = "prometheus";
           static_configs = [
             {
-              targets = [ (at prometheus.exporters.node.port) ];
+              targets = [ (at prometheus.port) ];
               labels.host = config.homelab.host.name;
             }
           ];
         }
       ];
+      alertmanagers = [ { static_configs = [ { targets = [ (at alertmanager.port) ]; } ]; } ];
     };
 
     homelab.deploy.healthChecks.prometheus = {

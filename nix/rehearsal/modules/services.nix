@@ -18,6 +18,7 @@ let
     prometheus
     ;
   harmonia = config.services.harmonia.cache;
+  inherit (prometheus) alertmanager;
   node = prometheus.exporters.node;
   runner = config.services.gitea-actions-runner;
   withoutNulls = lib.filterAttrs (_: v: v != null);
@@ -51,7 +52,19 @@ in
       listenAddress = opt types.str "0.0.0.0";
       port = opt types.port 9090;
       retentionTime = maybe types.str null;
-      globalConfig = opt (types.submodule { options.scrape_interval = maybe types.str null; }) { };
+      globalConfig = opt (types.submodule {
+        options.scrape_interval = maybe types.str null;
+        options.evaluation_interval = maybe types.str null;
+      }) { };
+      ruleFiles = opt (types.listOf types.path) [ ];
+      alertmanagers = opt (types.listOf types.attrs) [ ];
+      alertmanager = {
+        enable = flag;
+        listenAddress = opt types.str "";
+        port = opt types.port 9093;
+        configuration = maybe types.attrs null;
+        extraFlags = opt (types.listOf types.str) [ ];
+      };
       scrapeConfigs = opt (types.listOf (
         types.submodule {
           options.job_name = mkOption { type = types.str; };
@@ -69,6 +82,7 @@ in
           port = opt types.port 9100;
           listenAddress = opt types.str "0.0.0.0";
           enabledCollectors = opt (types.listOf types.str) [ ];
+          extraFlags = opt (types.listOf types.str) [ ];
         };
       }) { };
     };
@@ -87,6 +101,12 @@ in
         }) null;
       }) { };
     };
+    grafana.provision.dashboards = opt (types.submodule {
+      options.settings = maybe (types.submodule {
+        options.apiVersion = opt types.int 1;
+        options.providers = opt (types.listOf (types.submodule { freeformType = formats.any; })) [ ];
+      }) null;
+    }) { };
     harmonia.cache.enable = flag;
     harmonia.cache.settings = opt formats.any { };
     forgejo.enable = flag;
@@ -124,6 +144,8 @@ in
           (formats.yaml { }).generate "prometheus.yml" {
             global = withoutNulls prometheus.globalConfig;
             scrape_configs = map withoutNulls prometheus.scrapeConfigs;
+            rule_files = map (file: "${file}") prometheus.ruleFiles;
+            alerting.alertmanagers = prometheus.alertmanagers;
           }
         }"
       ]
@@ -134,7 +156,16 @@ in
     (daemon node.enable "prometheus-node-exporter" "node-exporter" "/usr/bin/prometheus-node-exporter" (
       [ "--web.listen-address=${node.listenAddress}:${toString node.port}" ]
       ++ map (collector: "--collector.${collector}") node.enabledCollectors
+      ++ node.extraFlags
     ) { })
+    (daemon alertmanager.enable "alertmanager" "alertmanager" "/usr/bin/prometheus-alertmanager" (
+      [
+        "--storage.path=/var/lib/alertmanager"
+        "--web.listen-address=${alertmanager.listenAddress}:${toString alertmanager.port}"
+        "--config.file=${(formats.yaml { }).generate "alertmanager.yml" alertmanager.configuration}"
+      ]
+      ++ alertmanager.extraFlags
+    ) { serviceConfig.StateDirectory = "alertmanager"; })
     (daemon grafana.enable "grafana" "grafana" "/usr/sbin/grafana-server"
       [
         "--homepath /usr/share/grafana"
@@ -147,6 +178,9 @@ in
             "datasources/datasources.yaml" =
               (formats.yaml { }).generate "datasources.yaml"
                 grafana.provision.datasources.settings;
+            "dashboards/dashboards.yaml" =
+              (formats.yaml { }).generate "dashboards.yaml"
+                grafana.provision.dashboards.settings;
           };
         };
       }

@@ -1,7 +1,7 @@
 """What a play stands on, written by Nix: the closures of its generations, the machines' addresses and names."""
 
 import re
-from typing import Dict, List, Optional, TypedDict
+from typing import Dict, List, TypedDict
 
 from .model import Json, Play
 
@@ -12,11 +12,25 @@ class Closure(TypedDict):
     """A generation of a machine, built."""
 
     toplevel: str
-    # What a deployment copies, and the derivation that it was made by.
+    # What a deployment copies.
     profile: str
-    deriver: str
-    # Of deploy-rs, without profiles; None for a host that is not deployed.
-    node: Optional[Dict[str, Json]]
+    # What the controller is told of it (tests/machine/host.nix).
+    host: "Host"
+
+
+class Built(TypedDict):
+    """A derivation and what it makes."""
+
+    drv: str
+    out: str
+
+
+class Host(TypedDict):
+    """A generation of a host, as a fleet has it."""
+
+    inventory: Dict[str, Json]
+    toplevel: Built
+    profile: Built
 
 
 Ground = TypedDict(
@@ -29,8 +43,8 @@ Ground = TypedDict(
         "nodes": Dict[str, str],
         # nix-store --load-db reads it: all closures, without their derivers.
         "registration": str,
-        # Makes releases, for hosts with a guard.
-        "release": str,
+        # What else lies in the controller's folder, by name.
+        "files": Dict[str, str],
         # A file that only keeps room on the disks of hosts' machines.
         "room": str,
     },

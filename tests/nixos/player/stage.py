@@ -30,6 +30,8 @@ mkdir -p /root/.ssh {FOLDER}
 nix-store --generate-binary-cache-key play-1 {SIGNING_KEY} {SIGNING_KEY}.public
 [ -e {SIGNER_KEY} ] || ssh-keygen -q -t ed25519 -N '' -C play -f {SIGNER_KEY}
 """
+# Whoever takes no key on trust knows the machine by its name.
+KNOWN = 'printf "%s %s\\n" "$1" "$2" >> /root/.ssh/known_hosts'
 # What came with the image has no signatures, and later deployments would leave it so: it is signed once, by a key that
 # is gone afterwards.
 TRUST = """set -eu
@@ -83,19 +85,22 @@ class Stage:
         nix = self.controller.must(f"cat {SIGNING_KEY}.public").strip()
         signer = self.controller.must(f"cat {SIGNER_KEY}.pub").strip()
         for name in self.hosts():
+            key = self.machine(name).must("cat /etc/ssh/ssh_host_ed25519_key.pub").strip()
+            self.controller.must(KNOWN, name, key)
             self.machine(name).must(TRUST, ssh, nix, signer, " ".join(USERS), within=300)
             # What was only there to make the disk larger.
             self.machine(name).must('nix-store --delete "$1"', self.ground["room"], within=120)
-        for file, text in {**files(self.closures), "release.sh": self.ground["release"]}.items():
+        for file, text in {**files(self.closures), **self.ground["files"]}.items():
             self.controller.must(WRITE, f"{FOLDER}/{file}", text)
 
     def register(self) -> None:
         """The controller's store has the closures and does not know them: deploy-rs asks which derivation a path is
         of, and that is what the registrations that Nix writes for images leave out."""
         derivers = {
-            closure["profile"]: closure["deriver"]
+            built["out"]: built["drv"]
             for closures in self.ground["closures"].values()
             for closure in closures.values()
+            for built in (closure["host"]["toplevel"], closure["host"]["profile"])
         }
         text = self.controller.must('cat "$1"', self.ground["registration"])
         known = with_derivers(text, derivers)
@@ -123,8 +128,9 @@ def files(closures: Closures) -> Dict[str, str]:
     for machine, generations in closures.by_machine.items():
         for generation, closure in generations.items():
             written[f"{generation}/{machine}"] = f"{closure['toplevel']}\n{closure['profile']}\n"
-            node = closure["node"]
-            if node is None:
+            written[f"{generation}/{machine}.json"] = json.dumps(closure["host"])
+            node = closure["host"]["inventory"]["node"]
+            if not isinstance(node, dict):
                 continue
             profile: Json = {"user": node.get("user", "root"), "path": closure["profile"]}
             nodes.setdefault(generation, {})[machine] = {

@@ -119,6 +119,8 @@ pub struct Document {
     pub load_before: f64,
     pub load_after: f64,
     pub figures: Vec<Figures>,
+    /// Starts that are in no figure, each with what became of it.
+    pub left_out: Vec<String>,
 }
 
 impl Figures {
@@ -179,14 +181,18 @@ pub fn table(document: &Document) -> Table {
 
 /// Under what the figures were found.
 pub fn conditions(document: &Document) -> String {
-    format!(
+    let mut text = format!(
         "{}, {} CPUs, medians of {} runs, load {:.1} before and {:.1} after\n",
         document.accelerator,
         document.cpus,
         document.runs,
         document.load_before,
         document.load_after
-    )
+    );
+    for note in &document.left_out {
+        text.push_str(&format!("left out: {note}\n"));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -227,6 +233,7 @@ mod tests {
             load_before: 0.1,
             load_after: 2.0,
             figures,
+            left_out: vec!["4 of plain QEMU at once: m3 did not boot within 180 s".to_owned()],
         };
         let text = format!("{}{}", table(&document).text(), conditions(&document));
         insta::assert_snapshot!(text);

@@ -130,6 +130,12 @@ pub async fn build_all(fleet: &Fleet, options: &Options) -> Result<Report> {
     })
 }
 
+/// Lets the closures of a fleet that nobody comes back to be collected.
+pub fn let_go(fleet: &Fleet) {
+    let roots = fleet.cache.roots().join(name_of(fleet).as_str());
+    roots::prune(&roots, &BTreeSet::new());
+}
+
 /// One fleet at one revision: what is known of it, and then its hosts.
 struct Pass<'a> {
     fleet: &'a Fleet,

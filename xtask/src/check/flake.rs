@@ -138,7 +138,7 @@ fn expression(system: &str, only: Option<&str>) -> String {
 }
 
 /// Names of checks, plays and systems are Nix identifiers or plain words: Rust spells them as Nix does.
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     format!("{text:?}").replace("${", "\\${")
 }
 

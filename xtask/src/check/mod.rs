@@ -2,8 +2,8 @@
 
 mod flake;
 mod lints;
-mod plays;
 pub mod render;
+mod renovate;
 mod workflows;
 
 pub use lints::row as lint;
@@ -49,6 +49,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// What was found is wrong.
+    fn of(faults: &[String]) -> Self {
+        if faults.is_empty() {
+            Self::Passed
+        } else {
+            Self::Failed(faults.join("\n"))
+        }
+    }
+
     pub fn detail(&self) -> &str {
         match self {
             Self::Passed => "",
@@ -80,6 +89,7 @@ pub async fn run(global: &Global, fleet: Fleet) -> Result<Report> {
     let mut report = flake_only(fleet).await?;
     if let Some(root) = root {
         report.checks.extend(workflows::run(global, &root).await?);
+        report.checks.extend(renovate::run(&root).await?);
         report.checks.extend(lints::run(&root).await?);
     }
     report.judge();
@@ -103,7 +113,6 @@ pub async fn flake_only(fleet: Fleet) -> Result<Report> {
     };
     let machine = fleet.nix.capabilities().await?;
     let mut checks = vec![flake::outputs(&fleet).await?];
-    checks.extend(plays::evaluate(&fleet, &machine.system).await?);
     checks.extend(flake::checks(&fleet, &machine).await?);
     let mut report = Report {
         version: 1,

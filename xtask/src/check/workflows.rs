@@ -35,7 +35,7 @@ pub async fn run(global: &Global, root: &Path) -> Result<Vec<Row>> {
             faults.map(|fault| fault.line(&file.name))
         })
         .collect();
-    let own = Row::new("workflows", judge(&faults), started.elapsed());
+    let own = Row::new("workflows", Verdict::of(&faults), started.elapsed());
     let paths: Vec<PathBuf> = files
         .iter()
         .map(|file| root.join(folder).join(&file.name))
@@ -69,13 +69,9 @@ async fn lint(global: &Global, files: &[PathBuf]) -> Result<Row> {
             )
         })
         .collect();
-    Ok(Row::new("actionlint", judge(&lines), started.elapsed()))
-}
-
-fn judge(faults: &[String]) -> Verdict {
-    if faults.is_empty() {
-        Verdict::Passed
-    } else {
-        Verdict::Failed(faults.join("\n"))
-    }
+    Ok(Row::new(
+        "actionlint",
+        Verdict::of(&lines),
+        started.elapsed(),
+    ))
 }

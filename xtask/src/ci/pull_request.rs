@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Deserialize;
 
-use crate::tools::forgejo::PullRequest;
+use crate::tools::forgejo::{Forge, PullRequest};
 
 /// The first line of the comment, which nobody sees.
 const MARK: &str = "<!-- slipway: what changes -->";
@@ -21,23 +21,16 @@ struct Numbered {
 
 /// The pull request of this job; else why there is nothing to post to.
 ///
-/// `environment` has `GITHUB_EVENT_PATH`, `GITHUB_API_URL`, `GITHUB_REPOSITORY`, and `FORGEJO_TOKEN`, which may write
-/// comments. Jobs of pull requests from forks have no secrets, and that is no failure.
+/// `environment` has `GITHUB_EVENT_PATH`, and what `Forge::find` takes; the token may write comments. Jobs of pull requests from forks have no secrets, and that is no failure.
 pub fn find(environment: impl Fn(&str) -> Option<String>) -> Result<PullRequest, String> {
-    let wanted = |name: &str| {
-        environment(name)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| format!("{name} is not set"))
-    };
-    let file = wanted("GITHUB_EVENT_PATH")?;
+    let file = environment("GITHUB_EVENT_PATH").filter(|value| !value.is_empty());
+    let file = file.ok_or("GITHUB_EVENT_PATH is not set")?;
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
     let event: Event = serde_json::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
     let number = event.pull_request.map(|it| it.number).or(event.number);
     Ok(PullRequest {
         number: number.ok_or("this is no pull request")?,
-        api: wanted("GITHUB_API_URL")?,
-        repository: wanted("GITHUB_REPOSITORY")?,
-        token: wanted("FORGEJO_TOKEN")?,
+        forge: Forge::find(environment)?,
     })
 }
 
@@ -57,52 +50,16 @@ pub async fn tell(pull_request: &PullRequest, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Read, Write};
-    use std::net::TcpListener;
-    use std::thread::JoinHandle;
-
     use super::*;
-
-    /// Stands in for the forge: answers each request in turn, and comes back with what was asked.
-    fn forge(answers: Vec<&'static str>) -> (String, JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let api = format!("http://{}/api/v1", listener.local_addr().unwrap());
-        let thread = std::thread::spawn(move || {
-            let mut asked = Vec::new();
-            for answer in answers {
-                let (stream, _) = listener.accept().unwrap();
-                let mut reader = BufReader::new(&stream);
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") {
-                    reader.read_line(&mut head).unwrap();
-                }
-                let header = |name: &str| {
-                    let line = head.lines().find(|line| line.starts_with(name));
-                    line.map(|line| line[name.len()..].to_owned())
-                };
-                let length = header("Content-Length: ").map_or(0, |it| it.parse().unwrap());
-                let mut body = vec![0; length];
-                reader.read_exact(&mut body).unwrap();
-                let first = head.lines().next().unwrap();
-                let who = header("Authorization: ").unwrap();
-                let body = String::from_utf8(body).unwrap();
-                asked.push(format!("{first} ({who}) {body}").trim_end().to_owned());
-                let (status, body) = answer.split_once(' ').unwrap();
-                let length = body.len();
-                write!(&stream, "HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").unwrap();
-            }
-            asked
-        });
-        (api, thread)
-    }
+    use crate::tools::forgejo::stand_in::forge;
 
     fn at(api: String) -> PullRequest {
-        PullRequest {
+        let forge = Forge {
             api,
             repository: "me/fleet".to_owned(),
-            number: 7,
             token: "t0ken".to_owned(),
-        }
+        };
+        PullRequest { forge, number: 7 }
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What became of a local run: the document of `ci-local --json`.
+//! What became of a local run: the document of `ci-local --json` (docs/json/ci-local.schema.json).
 
 use std::path::PathBuf;
 

@@ -20,6 +20,7 @@ mod rollback;
 mod setup;
 mod status;
 mod test;
+mod update;
 mod vm;
 mod vm_test;
 
@@ -44,6 +45,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Reboot(args) => reboot::run(global, args).await,
         Command::Check(args) => check::run(global, args).await,
+        Command::Update(args) => update::run(global, args).await,
         Command::CiLocal(args) => ci_local::run(global, args).await,
         Command::Report(args) => report::run(global, args).await,
         Command::Matrix(args) => matrix::run(global, args).await,

@@ -20,9 +20,11 @@ pub async fn run(global: &Global, args: Setup) -> Result<Exit> {
             ToolChoice::NixNewer => setup::newer_nix(global).await?.program().to_owned(),
             ToolChoice::DeployRs => setup::deploy_rs(global).await?,
             ToolChoice::Actionlint => setup::actionlint(global).await?,
+            ToolChoice::Renovate => setup::renovate(global).await?,
             ToolChoice::Act => setup::act(global).await?,
             ToolChoice::Vm => setup::vm(global).await?,
             ToolChoice::Pytest => setup::pytest(global).await?,
+            ToolChoice::Prometheus => setup::prometheus(global).await?,
         };
         report::say(&format!("setup: {} is ready", program.display()));
     }

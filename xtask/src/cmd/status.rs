@@ -1,12 +1,17 @@
 //! `cargo xtask status`.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use guard::time::Time;
 
 use crate::cli::{Global, Status};
-use crate::deploy::status;
+use crate::deploy::{page, status, verbs};
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
+use crate::whole_file;
+
+/// Of each host's record, for the page.
+const ENTRIES: u16 = 200;
 
 pub async fn run(global: &Global, args: Status) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
@@ -18,6 +23,17 @@ pub async fn run(global: &Global, args: Status) -> Result<Exit> {
         status::text(&answer)
     };
     report::data(&text)?;
+    if let Some(file) = &args.html {
+        let histories = verbs::history(&fleet, &survey, &args.hosts, ENTRIES).await?;
+        let page = page::page(page::Facts {
+            hosts: &survey.inventory.hosts,
+            report: &answer,
+            histories: &histories,
+            now: Time::now(),
+        });
+        whole_file::write(file, page)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     Ok(if answer.all_answered() {
         Exit::Passed
     } else {

@@ -44,6 +44,16 @@ pub async fn look(
     Ok(None)
 }
 
+/// The names of checks that nobody makes on a host without a guard: whoever deploys it may not.
+pub fn left_out(host: &Host) -> Vec<String> {
+    let user = host.node.as_ref().and_then(|node| node.ssh_user.as_deref());
+    let checks = host.health_checks.iter();
+    checks
+        .filter(|(_, check)| command(check, user).is_none())
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
 async fn one(
     ssh: &Ssh,
     target: &Target,

@@ -5,11 +5,12 @@ mod compare;
 mod health;
 pub mod here;
 mod host;
-mod inhibitors;
+pub mod inhibitors;
 pub mod journal;
 pub mod live;
 mod notify;
 pub mod outcome;
+pub mod page;
 pub mod plan;
 pub mod reboot;
 pub mod render;
@@ -252,7 +253,9 @@ async fn known(
             let (booted, new) = (closures.side(booted)?, closures.side(&new)?);
             Some(booted.system.boot_changes(&new.system))
         });
+        let checks_left_out = survey.inventory.hosts.get(&host).map(health::left_out);
         known.push(Known {
+            checks_left_out: checks_left_out.unwrap_or_default(),
             wave: survey.inventory.hosts.get(&host).map_or(0, |it| it.wave),
             host,
             change,

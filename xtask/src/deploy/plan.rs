@@ -141,6 +141,8 @@ pub struct Known {
     pub boot_parts: Option<Vec<BootPart>>,
     /// Bytes of the whole new closure.
     pub size: Option<u64>,
+    /// Health checks that only a guard of the host could make.
+    pub checks_left_out: Vec<String>,
 }
 
 /// Where a host stands.
@@ -219,6 +221,12 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
     let (rollback, free_bytes, unreachable) = match &known.before {
         Before::Live(live) => {
             notes.extend(of_live(live, &action, send_bytes));
+            if live.guard.is_none() && action.is_live() && !known.checks_left_out.is_empty() {
+                notes.push(format!(
+                    "nobody makes its health check {}: who deploys it may not, and it has no guard",
+                    known.checks_left_out.join(", ")
+                ));
+            }
             let back = match action {
                 Action::Boot => &live.boot_default,
                 _ => &live.running,

@@ -178,11 +178,6 @@ pub fn text(report: &Report) -> String {
             table.row(row.map(str::to_owned));
             continue;
         };
-        let boots = match (&live.running, &live.boot_default) {
-            (_, None) => "?",
-            (running, default) if running == default => "the same",
-            _ => "something else",
-        };
         let reboot = match host.reboot_due.as_deref() {
             None => "?".to_owned(),
             Some([]) => String::new(),
@@ -192,7 +187,7 @@ pub fn text(report: &Report) -> String {
             name.to_string(),
             live::words(&live.state),
             runs(host, live),
-            boots.to_owned(),
+            boots(live).to_owned(),
             reboot,
             live.failed_units.join(", "),
         ]);
@@ -200,8 +195,17 @@ pub fn text(report: &Report) -> String {
     table.text()
 }
 
+/// What boots next, against what runs.
+pub(super) fn boots(live: &Live) -> &'static str {
+    match (&live.running, &live.boot_default) {
+        (_, None) => "?",
+        (running, default) if running == default => "the same",
+        _ => "something else",
+    }
+}
+
 /// `0123456789, main is 3 ahead`.
-fn runs(host: &HostStatus, live: &Live) -> String {
+pub(super) fn runs(host: &HostStatus, live: &Live) -> String {
     let Some(origin) = &host.origin else {
         return live
             .running

@@ -81,7 +81,8 @@ fn details(diff: &FleetDiff) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-fn closure(diff: &ClosureDiff) -> Vec<String> {
+/// All that changes from one closure to the other, a line each.
+pub fn closure(diff: &ClosureDiff) -> Vec<String> {
     let packages = diff.packages.iter().map(|package| {
         let sign = match package.status {
             PackageStatus::Added => '+',

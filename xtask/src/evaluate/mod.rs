@@ -1,6 +1,7 @@
 //! From `--flake` and `--stage` to an evaluated fleet: the flake, its stage, its inventory.
 
 pub mod apply;
+mod committed;
 mod declared;
 mod digest;
 pub mod kept;

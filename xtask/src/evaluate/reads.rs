@@ -11,11 +11,12 @@ use syntax::{Reference, Use};
 
 /// Slipway's own tree: files of `mkFleet` whose outputs no host's configuration reads. A host that is to have something
 /// of them needs the line here to go.
-const OWN_OUTPUTS: [&str; 8] = [
+const OWN_OUTPUTS: [&str; 9] = [
     "nix/apps.nix",
     "nix/checks.nix",
     "nix/deploy.nix",
     "nix/packages.nix",
+    "nix/play-jobs.nix",
     "nix/plays.nix",
     "nix/scenarios.nix",
     "nix/shell.nix",

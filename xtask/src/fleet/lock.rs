@@ -1,9 +1,13 @@
 //! The graph of a flake's locked inputs: which of them the rehearsal stand-in replaces, and what else is needed.
 //! Pure: reads the text of a `flake.lock`.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+
+pub use changes::InputChange;
 
 /// A `flake.lock`, or `locks` of `nix flake metadata --json`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -42,6 +46,9 @@ pub struct Reference {
     pub path: Option<String>,
     /// The name of an indirect reference.
     pub id: Option<String>,
+    pub rev: Option<String>,
+    /// Seconds since 1970.
+    pub last_modified: Option<u64>,
     pub nar_hash: Option<String>,
 }
 

@@ -63,6 +63,11 @@ pub fn meaning(reference: &str, message: &str, hosts: &[Known]) -> Result<Meanin
     }
 }
 
+/// Whether pushing this branch has hosts deployed.
+pub fn is_deployed_from(branch: &str) -> bool {
+    branch == MAIN || branch.starts_with(TEST)
+}
+
 /// The branches that could have been meant, the nearest first.
 fn candidates(hosts: &[Known], wanted: &str) -> String {
     let names: Vec<&str> = hosts

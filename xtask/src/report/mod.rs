@@ -1,10 +1,15 @@
 //! The one place that prints: stdout is data, stderr is talk. Knows nothing of what it prints: each capability renders
 //! its own results.
 
+pub mod html;
 pub mod live;
 pub mod progress;
 pub mod table;
 pub mod words;
+
+#[cfg(test)]
+#[path = "../../tests/schema/mod.rs"]
+pub mod schema;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;

@@ -15,11 +15,21 @@ const FLAKE: &str = r#"{
 }
 "#;
 
-/// Makes releases, for hosts with a guard. Both players have it.
-const RELEASE: &str = include_str!("../../../tests/machine/release.sh");
+/// What lies there whichever generations there are. Both players have it.
+const PROGRAMS: [(&str, &str); 3] = [
+    (
+        "fleet.nix",
+        include_str!("../../../tests/machine/fleet.nix"),
+    ),
+    ("fleet.sh", include_str!("../../../tests/machine/fleet.sh")),
+    (
+        "release.sh",
+        include_str!("../../../tests/machine/release.sh"),
+    ),
+];
 
-/// `GENERATION/flake.nix` and what it reads, and `GENERATION/MACHINE` with the closure's paths for `release.sh`. A host
-/// that is never deployed is no node.
+/// `GENERATION/flake.nix` and what it reads, and of each machine `GENERATION/MACHINE`, the closure's paths for
+/// `release.sh`, and `GENERATION/MACHINE.json`, the host for `fleet.sh`. A host that is never deployed is no node.
 pub fn files(closures: &Closures) -> BTreeMap<PathBuf, String> {
     let mut nodes: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for (of, closure) in closures {
@@ -30,12 +40,15 @@ pub fn files(closures: &Closures) -> BTreeMap<PathBuf, String> {
                 .insert(of.machine.clone(), node);
         }
     }
-    let mut files = BTreeMap::from([("release.sh".into(), RELEASE.to_owned())]);
+    let programs = PROGRAMS.map(|(name, text)| (name.into(), text.to_owned()));
+    let mut files = BTreeMap::from(programs);
     for (of, closure) in closures {
         let paths = [&closure.toplevel, &closure.profile];
         let lines = paths.map(|path| format!("{}\n", path.display()));
         let folder = PathBuf::from(&of.generation);
         files.insert(folder.join(&of.machine), lines.concat());
+        let file = format!("{}.json", of.machine);
+        files.insert(folder.join(file), closure.host.clone());
     }
     for (generation, nodes) in nodes {
         let folder = PathBuf::from(generation);
@@ -48,9 +61,8 @@ pub fn files(closures: &Closures) -> BTreeMap<PathBuf, String> {
 /// The fleet's own data of the node; it is reached by the machine's name, and its closure is there already.
 fn node(machine: &str, closure: &Closure) -> Option<Value> {
     // What Nix made is JSON; a host that is not deployed has `null`.
-    let Ok(Value::Object(mut node)) = serde_json::from_str(&closure.node) else {
-        return None;
-    };
+    let host: Value = serde_json::from_str(&closure.host).ok()?;
+    let mut node = host.pointer("/inventory/node")?.as_object()?.clone();
     let user = node.get("user").cloned().unwrap_or_else(|| json!("root"));
     node.insert("hostname".to_owned(), json!(machine));
     node.insert(
@@ -70,7 +82,7 @@ mod tests {
         Closure {
             toplevel: "/nix/store/t".into(),
             profile: "/nix/store/p".into(),
-            node: node.to_owned(),
+            host: format!(r#"{{"inventory":{{"node":{node}}}}}"#),
         }
     }
 
@@ -100,12 +112,18 @@ mod tests {
         assert_eq!(
             names,
             [
+                "fleet.nix",
+                "fleet.sh",
                 "good/Ingress",
+                "good/Ingress.json",
                 "good/Niko",
+                "good/Niko.json",
                 "good/Template",
+                "good/Template.json",
                 "good/flake.nix",
                 "good/nodes.json",
                 "next/Niko",
+                "next/Niko.json",
                 "next/flake.nix",
                 "next/nodes.json",
                 "release.sh"

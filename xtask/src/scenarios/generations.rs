@@ -203,7 +203,7 @@ fn read(folder: &Path) -> Result<Closure> {
     Ok(Closure {
         toplevel: link("toplevel")?,
         profile: link("profile")?,
-        node: std::fs::read_to_string(folder.join("node.json")).context("no node.json")?,
+        host: std::fs::read_to_string(folder.join("host.json")).context("no host.json")?,
     })
 }
 

@@ -236,14 +236,10 @@ impl Report {
 }
 
 #[cfg(test)]
-#[path = "../../tests/schema/mod.rs"]
-mod schema;
-
-#[cfg(test)]
 mod tests {
     use harness::scenario::FaultTimes;
 
-    use super::*;
+    use crate::report::schema;
     use crate::scenarios::samples;
 
     #[test]

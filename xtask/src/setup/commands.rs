@@ -46,6 +46,7 @@ const COMMANDS: [(&str, &[Need]); 10] = [
             Need::Act,
             Need::Vm,
             Need::Pytest,
+            Need::Prometheus,
         ],
     ),
     (

@@ -58,6 +58,13 @@ pub const QEMU: Program = Program {
     oldest: Version::new(9, 0),
 };
 
+pub const PROMTOOL: Program = Program {
+    name: "promtool",
+    says: "promtool, version",
+    // Debian 12's.
+    oldest: Version::new(2, 42),
+};
+
 /// What became of looking for a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {

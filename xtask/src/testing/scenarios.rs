@@ -124,16 +124,16 @@ fn failed(error: &anyhow::Error) -> Outcome {
     }
 }
 
-/// The names of plays that are played where time is short, and of the others: of each steady scenario the first play and
-/// the first control, and all its plays if the change touches it, or those of a host that the change touches.
+/// The names of plays that are played where time is short, and of the others: all plays of a scenario that the change
+/// touches; of each other steady one the first play, the first control, and those of a host that the change touches.
 fn core(all: &[Choice], steady: &[&str], changed: &[String]) -> (Vec<String>, Vec<String>) {
     let (mut names, mut left_out) = (Vec::new(), Vec::new());
     for choice in all {
-        if !steady.contains(&choice.name.as_str()) {
+        let touched = changed.iter().any(|file| is_of(file, &choice.name));
+        if !touched && !steady.contains(&choice.name.as_str()) {
             left_out.extend(choice.plays.iter().map(|play| play.name.clone()));
             continue;
         }
-        let touched = changed.iter().any(|file| is_of(file, &choice.name));
         let first = choice.plays.first();
         let control = choice.plays.iter().find(|play| play.control.is_some());
         for play in &choice.plays {
@@ -207,12 +207,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_steady_is_left_out_and_named() {
+    fn what_is_not_steady_is_left_out_and_named_unless_the_change_touches_it() {
         let all = [choice("a", vec![play("a")]), choice("b", vec![play("b")])];
-        let (names, left_out) = core(&all, &["b"], &["tests/scenarios/a.toml".to_owned()]);
-        assert_eq!(
-            (names, left_out),
-            (vec!["b".to_owned()], vec!["a".to_owned()])
-        );
+        let named = |changed: &[String]| core(&all, &["b"], changed);
+        let (a, b) = ("a".to_owned(), "b".to_owned());
+        assert_eq!(named(&[]), (vec![b.clone()], vec![a.clone()]));
+        let touched = ["tests/scenarios/a.toml".to_owned()];
+        assert_eq!(named(&touched), (vec![a, b], Vec::new()));
     }
 }

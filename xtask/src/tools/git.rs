@@ -2,6 +2,7 @@
 
 mod changed;
 mod checkout;
+pub mod committed;
 mod generated;
 pub mod signed;
 

@@ -102,6 +102,17 @@ impl Nix {
         self.command(["flake", "lock"]).arg(folder)
     }
 
+    /// Writes to `file` the lock file that a flake would have with the newest revisions of these inputs. The flake
+    /// itself stays as it is.
+    pub fn update(&self, flake: &Flake, inputs: &[String], file: &std::path::Path) -> Command {
+        self.command(["flake", "update"])
+            .args(inputs)
+            .args(["--flake", &flake.reference, "--output-lock-file"])
+            .arg(file)
+            .timeout(Duration::from_secs(1800))
+            .killed_if_orphaned()
+    }
+
     /// `nix flake check` without building anything.
     pub fn flake_check(&self, flake: &Flake, stage: Stage) -> Command {
         self.command(["flake", "check", "--no-build", "--show-trace"])
@@ -151,9 +162,7 @@ impl Nix {
             let said = output.last_lines(1);
             let said = said.trim_start().trim_start_matches("error: ");
             let message = format!("cannot read the flake {}: {said}", flake.reference);
-            // A server that answers says that the reference is wrong; one that does not says nothing of it.
-            let unreachable = said.contains("unable to download") && !said.contains("HTTP error");
-            let exit = if unreachable {
+            let exit = if is_unreachable(said) {
                 Exit::Missing
             } else {
                 Exit::Usage
@@ -218,6 +227,11 @@ pub struct Metadata {
     pub locked: Reference,
     pub revision: Option<String>,
     pub locks: Lock,
+}
+
+/// A server that answers says that a reference is wrong; one that does not says nothing of it.
+pub fn is_unreachable(said: &str) -> bool {
+    said.contains("unable to download") && !said.contains("HTTP error")
 }
 
 /// In a person's words, out of curl's.

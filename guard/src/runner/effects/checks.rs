@@ -147,7 +147,7 @@ impl Real<'_, '_> {
                 return 0;
             }
         }
-        let here = self.runner.system().booted();
+        let here = self.runner.system().toplevels().booted();
         ["kernel", "initrd"]
             .iter()
             .filter(|part| {

@@ -29,7 +29,7 @@ impl Real<'_, '_> {
 
     fn unhealthy(&self) -> Result<Vec<String>> {
         let new = self.candidate();
-        let running = self.runner.system().running();
+        let running = self.runner.system().toplevels().running();
         ensure!(
             running.as_ref() == Some(&new),
             "{new} was activated, but does not run"

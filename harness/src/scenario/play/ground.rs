@@ -44,8 +44,8 @@ pub struct Closure {
     pub toplevel: PathBuf,
     /// What a deployment copies; contains the toplevel's files as links.
     pub profile: PathBuf,
-    /// Data of the host's node, as JSON, without its profiles.
-    pub node: String,
+    /// What the controller is told of the host, as JSON.
+    pub host: String,
 }
 
 /// Where deployments are started: a folder on this host, with a home, an environment and a store of its own.

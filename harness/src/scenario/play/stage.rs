@@ -345,7 +345,7 @@ mod tests {
         Closure {
             toplevel: format!("/nix/store/{hash}-nixos").into(),
             profile: format!("/nix/store/{hash}-activatable").into(),
-            node: "null".to_owned(),
+            host: "null".to_owned(),
         }
     }
 

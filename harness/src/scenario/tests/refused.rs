@@ -182,6 +182,10 @@ fn names_that_are_not_there() {
             ("deploy ./good#Niko", "deploy ./good#Nico"),
             ("deploy ./breaks-sshd#Niko", "deploy /root/./breaks-sshd"),
             ("deploy ./breaks-sshd#Niko", "deploy ./breaks-sshd-not"),
+            (
+                "deploy ./breaks-sshd#Niko",
+                "sh fleet.sh Niko=breaks-shd && xtask --flake fleet deploy",
+            ),
             ("running = \"good\"", "running = \"bulky\""),
             ("running = \"good\"", "running = \"goood\""),
             ("state.Niko", "state.Nico"),

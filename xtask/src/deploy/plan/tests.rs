@@ -43,6 +43,7 @@ pub fn known(before: Before) -> Known {
         change: None,
         boot_parts: Some(Vec::new()),
         size: Some(1 << 20),
+        checks_left_out: Vec::new(),
         before,
     }
 }
@@ -239,4 +240,24 @@ fn durations_are_short() {
         [14400, 5400, 45, 0].map(duration),
         ["4 h", "90 min", "45 s", "0 s"]
     );
+}
+
+#[test]
+fn a_health_check_that_nobody_makes_is_told() {
+    let notes = |wish: &Wish, guard| {
+        let before = Live {
+            guard,
+            ..live('o', 'o')
+        };
+        let known = Known {
+            checks_left_out: vec!["photos".to_owned(), "disk".to_owned()],
+            ..known(Before::Live(before))
+        };
+        plan(wish, vec![known]).remove(0).notes
+    };
+    let told =
+        "nobody makes its health check photos, disk: who deploys it may not, and it has no guard";
+    assert_eq!(notes(&main(), None), [told]);
+    // Nothing is activated live, so nothing is looked at.
+    assert_eq!(notes(&wish(Meaning::Build), None), [""; 0]);
 }

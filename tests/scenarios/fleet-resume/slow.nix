@@ -1,0 +1,21 @@
+# Its activation waits until the test lets it go on. At a boot nothing waits.
+{
+  environment.etc.slipway-generation.text = "slow\n";
+  systemd.services.slow = {
+    description = "Takes as long to start as the test wants";
+    wantedBy = [ "multi-user.target" ];
+    serviceConfig = {
+      Type = "oneshot";
+      RemainAfterExit = true;
+    };
+    script = ''
+      touch /run/slow-begins
+      n=0
+      while [ ! -e /run/fault-fell ] && [ $n -lt 300 ]; do
+        sleep 0.2
+        n=$((n + 1))
+      done
+      touch /run/slow-ends
+    '';
+  };
+}

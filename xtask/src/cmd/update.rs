@@ -1,0 +1,38 @@
+//! `cargo xtask update`.
+
+use anyhow::Result;
+
+use crate::cli::{Global, StageChoice, Update};
+use crate::evaluate;
+use crate::failure::Exit;
+use crate::report;
+use crate::tools::forgejo::Forge;
+use crate::update::{self, render, Request};
+
+pub async fn run(global: &Global, args: Update) -> Result<Exit> {
+    let fleet = evaluate::open(global).await?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let request = Request {
+        inputs: args.inputs,
+        branch: args.branch,
+        stage_named: global.stage != StageChoice::Auto,
+        key: variable("SLIPWAY_SIGNING_KEY").filter(|key| !key.trim().is_empty()),
+        propose: args.propose.then(|| Forge::find(variable)),
+        live: report::live(global.plain),
+    };
+    let report = update::run(&fleet, &request).await?;
+    report::data(&if args.json {
+        report::json(&report)?
+    } else {
+        render::text(&report)
+    })?;
+    let summary = render::summary(&report);
+    if !summary.is_empty() {
+        report::say(&summary);
+    }
+    Ok(if report.failed().is_empty() {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    })
+}

@@ -1,0 +1,82 @@
+//! promtool and amtool, which judge alert rules and generated configurations: unpacked from Debian 13.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::found::{Found, PROMTOOL};
+use super::install::Install;
+use super::unpacked::{Packages, Unpacked};
+use crate::cache_dir::CacheDir;
+use crate::cli::Global;
+use crate::failure::Failure;
+use crate::report;
+
+const PROGRAM: &str = "usr/bin/promtool";
+
+const PACKAGES: Packages = Packages {
+    name: "promtool",
+    short: "promtool",
+    tool: "prometheus-trixie",
+    suite: "trixie",
+    check_valid_until: true,
+    packages: &["prometheus", "prometheus-alertmanager"],
+    programs: &[PROGRAM, "usr/bin/amtool"],
+    unused: &["usr/share"],
+    needed_mib: 700,
+    instead: "install Prometheus yourself; docs/monitoring.md says what its tools are for",
+};
+
+/// The folder with `usr/bin/promtool` and `usr/bin/amtool`.
+///
+/// # Errors
+/// Missing, naming the cure, if it is not here and may or can not be installed.
+pub async fn prometheus(global: &Global) -> Result<PathBuf> {
+    let cache = CacheDir::find()?;
+    let place = cache.tool(PACKAGES.tool);
+    if !place.exists() && global.no_setup {
+        return Err(Failure::missing(
+            "no promtool: none installed by `cargo xtask setup`, and --no-setup forbids it",
+        )
+        .try_next("cargo xtask setup prometheus")
+        .into());
+    }
+    if let Some(install) = Install::begin(&cache, PACKAGES.tool).await? {
+        let why = "alert rules are tested with promtool: installing a private one, nothing outside the cache is touched";
+        let live = report::live(global.plain);
+        let unpacked = PACKAGES.unpack(&install, &cache, why, live).await?;
+        starts(&unpacked).await?;
+        install.finish(&unpacked.root)?;
+    }
+    Ok(place)
+}
+
+async fn starts(unpacked: &Unpacked) -> Result<()> {
+    let version = unpacked.command(PROGRAM).arg("--version");
+    version
+        .success()
+        .await
+        .context("the private promtool does not start")?;
+    Ok(())
+}
+
+/// The promtool in the cache, for doctor.
+///
+/// # Errors
+/// If it is there and cannot be started.
+pub async fn find(cache: &CacheDir) -> Result<Found> {
+    let program = cache.tool(PACKAGES.tool).join(PROGRAM);
+    if program.exists() {
+        PROMTOOL.examine(program).await
+    } else {
+        Ok(Found::Missing)
+    }
+}
+
+/// Whether this machine has what an installation needs.
+///
+/// # Errors
+/// Missing, naming the cure, if it has not.
+pub fn possible(cache: &CacheDir) -> Result<(), Failure> {
+    PACKAGES.possible(cache)
+}
