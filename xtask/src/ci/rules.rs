@@ -149,7 +149,7 @@ mod tests {
 
     /// Of a pull request by anybody with write access a job can print whatever secret it names.
     #[test]
-    fn our_workflows_know_no_secret_but_their_own() {
+    fn our_workflows_know_no_secret_but_these() {
         for file in ours() {
             let secrets = super::super::expressions::mentioned("secrets", [file.text.as_str()]);
             let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
@@ -157,7 +157,7 @@ mod tests {
                 "deploy.yml" => &["DEPLOY_SSH_KEY"],
                 // What the forge gives to each run.
                 "build.yml" => &["GITHUB_TOKEN"],
-                // An account of its own, and a key that may touch flake.lock only.
+                // A bot's: the key signs commits, of which the signer takes those to `flake.lock`.
                 "update.yml" => &["GITHUB_TOKEN", "UPDATE_KEY", "UPDATE_TOKEN"],
                 _ => &[],
             };
