@@ -39,6 +39,7 @@ in
     };
     notify = lib.mapAttrs (_: target: { inherit (target) kind url; }) cfg.notify;
     builder = config.homelab.builder.enable;
+    secrets = config.homelab.secrets.inventory;
     healthChecks = lib.mapAttrs (_: check: {
       inherit (check)
         command

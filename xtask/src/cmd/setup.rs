@@ -22,6 +22,7 @@ pub async fn run(global: &Global, args: Setup) -> Result<Exit> {
             ToolChoice::Actionlint => setup::actionlint(global).await?,
             ToolChoice::Act => setup::act(global).await?,
             ToolChoice::Vm => setup::vm(global).await?,
+            ToolChoice::Sops => setup::sops(global).await?,
             ToolChoice::Pytest => setup::pytest(global).await?,
         };
         report::say(&format!("setup: {} is ready", program.display()));

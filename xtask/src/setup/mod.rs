@@ -17,7 +17,7 @@ mod vm;
 
 pub use actionlint::actionlint;
 pub use debian::install as debian_packages;
-pub use programs::{act, deploy_rs, git};
+pub use programs::{act, deploy_rs, git, sops};
 pub use pytest::pytest;
 pub use vm::vm;
 

@@ -9,7 +9,7 @@ use super::commands::{self, Command, Works};
 use super::found::{Found, Program, CARGO, GIT, NIX, QEMU};
 use super::machine::{self, StoreAccess};
 use super::private_nix::{self, Suite};
-use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
+use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS, PRIVATE_SOPS};
 use super::{actionlint, debian, pytest, vm, INSTALL_NIX};
 use crate::cache_dir::CacheDir;
 use crate::tools::version::Version;
@@ -62,6 +62,7 @@ pub enum Need {
     Actionlint,
     Vm,
     Pytest,
+    Sops,
 }
 
 impl Need {
@@ -79,6 +80,7 @@ impl Need {
             Self::Actionlint => "actionlint",
             Self::Vm => "vm",
             Self::Pytest => "pytest",
+            Self::Sops => "sops",
         }
     }
 }
@@ -129,6 +131,7 @@ impl Survey {
             linter(cache),
             machines(cache).await?,
             interpreter(cache),
+            sops(cache).await?,
         ];
         let store = store();
         let commands = commands::all(&tools, store.usable);
@@ -259,6 +262,12 @@ async fn act(cache: &CacheDir) -> Result<Tool> {
     let python = which::which("python3").is_ok() || debian::installs_itself();
     let purpose = "ci-local: runs CI workflows on this machine";
     private(cache, Need::Act, PRIVATE_ACT, purpose, python).await
+}
+
+async fn sops(cache: &CacheDir) -> Result<Tool> {
+    let python = which::which("python3").is_ok() || debian::installs_itself();
+    let purpose = "secrets rekey: encrypts them";
+    private(cache, Need::Sops, PRIVATE_SOPS, purpose, python).await
 }
 
 fn linter(cache: &CacheDir) -> Tool {

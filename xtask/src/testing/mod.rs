@@ -112,6 +112,7 @@ pub struct Bench<'a> {
     newer_nix: Option<Nix>,
     deploy_rs: Option<PathBuf>,
     act: Option<PathBuf>,
+    sops: Option<PathBuf>,
 }
 
 impl<'a> Bench<'a> {
@@ -139,6 +140,7 @@ impl<'a> Bench<'a> {
         };
         let deploy_rs = or_none(setup::deploy_rs(global).await);
         let act = or_none(setup::act(global).await);
+        let sops = or_none(setup::sops(global).await);
         Ok(Self {
             global,
             root,
@@ -147,6 +149,7 @@ impl<'a> Bench<'a> {
             newer_nix,
             deploy_rs,
             act,
+            sops,
         })
     }
 
@@ -182,6 +185,9 @@ impl<'a> Bench<'a> {
         }
         if let Some(act) = &self.act {
             command = command.env("SLIPWAY_TEST_ACT", act);
+        }
+        if let Some(sops) = &self.sops {
+            command = command.env("SLIPWAY_TEST_SOPS", sops);
         }
         // Both versions use the store in the same way; the machine's own Nix has its own configuration.
         self.nix.for_children(command)

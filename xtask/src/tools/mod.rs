@@ -11,6 +11,7 @@ pub mod git;
 pub mod nix;
 pub mod npm;
 pub mod pip;
+pub mod sops;
 pub mod ssh;
 pub mod ssh_keygen;
 pub mod version;
