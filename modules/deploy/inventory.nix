@@ -50,6 +50,7 @@ in
         config.homelab.services.monitoring.exporter.port
       else
         null;
+    secrets = config.homelab.secrets.inventory;
     healthChecks = lib.mapAttrs (_: check: {
       inherit (check)
         command

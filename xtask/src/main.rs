@@ -19,6 +19,7 @@ mod process;
 mod release;
 mod report;
 mod scenarios;
+mod secrets;
 mod setup;
 mod state_dir;
 mod testing;

@@ -17,6 +17,7 @@ mod reboot;
 mod release;
 mod report;
 mod rollback;
+mod secrets;
 mod setup;
 mod status;
 mod test;
@@ -49,6 +50,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::CiLocal(args) => ci_local::run(global, args).await,
         Command::Report(args) => report::run(global, args).await,
         Command::Matrix(args) => matrix::run(global, args).await,
+        Command::Secrets(args) => secrets::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,
         Command::Vm(args) => vm::run(global, args).await,
