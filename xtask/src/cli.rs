@@ -99,6 +99,8 @@ pub enum Command {
     Check(Check),
     /// Run the repository's workflows on this machine, with the real act
     CiLocal(CiLocal),
+    /// Show the key of the fleet's binary cache, or ask the cache for what the hosts need
+    Cache(Cache),
     /// Say who can read the fleet's secrets, and encrypt them to whom the fleet says
     Secrets(Secrets),
     /// Tell a workflow which hosts to build, as its matrix
@@ -526,6 +528,32 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("NAME=VALUE".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Cache {
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Print the public keys of the fleet's builder, as hosts have them
+    Key,
+    /// Ask the cache for each host's closure as the host would: narinfos, signatures, a NAR
+    Verify(CacheVerify),
+}
+
+#[derive(Debug, Args)]
+pub struct CacheVerify {
+    /// Only these hosts [default: all that use the fleet's cache]
+    pub hosts: Vec<String>,
+    /// Ask the hosts what they run and boot, too: what a deployment that fails returns to
+    #[arg(long)]
+    pub running: bool,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

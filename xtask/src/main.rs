@@ -3,6 +3,7 @@
 mod add_host;
 mod bench;
 mod build;
+mod cache;
 mod cache_dir;
 mod check;
 mod ci;
