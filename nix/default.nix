@@ -44,6 +44,8 @@ let
           fleet
           ;
         inputs = visible;
+        # Text alone: in a host it makes names of files relative, and reaches no toplevel.
+        root = toString inputs.self;
       };
       inherit (configured) nixosConfigurations;
       deploy = import ./deploy.nix {

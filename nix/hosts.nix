@@ -6,6 +6,7 @@
   modules,
   specialArgs,
   fleet,
+  root,
 }:
 let
   folders = lib.filterAttrs (_: type: type == "directory") (builtins.readDir hosts);
@@ -27,6 +28,7 @@ rec {
       (hosts + "/${name}")
       {
         homelab.host.name = name;
+        homelab.secrets = { inherit root; };
         networking.hostName = lib.mkDefault name;
         nixpkgs.hostPlatform = lib.mkDefault "x86_64-linux";
       }

@@ -9,6 +9,7 @@
     ./nix-cache.nix
     ./nix.nix
     ./packages.nix
+    ./secrets.nix
     ./site.nix
     ./ssh.nix
     ./state-version.nix

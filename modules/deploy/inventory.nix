@@ -50,6 +50,17 @@ in
         config.homelab.services.monitoring.exporter.port
       else
         null;
+    # What the host knows as a client of caches, in its own words.
+    cache =
+      if config.homelab.nixCache.enable then
+        {
+          inherit (config.homelab.nixCache) url publicKeys;
+          inherit (config.nix.settings) substituters;
+          trustedPublicKeys = config.nix.settings.trusted-public-keys;
+        }
+      else
+        null;
+    secrets = config.homelab.secrets.inventory;
     healthChecks = lib.mapAttrs (_: check: {
       inherit (check)
         command

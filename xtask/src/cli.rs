@@ -99,6 +99,10 @@ pub enum Command {
     Check(Check),
     /// Run the repository's workflows on this machine, with the real act
     CiLocal(CiLocal),
+    /// Show the key of the fleet's binary cache, or ask the cache for what the hosts need
+    Cache(Cache),
+    /// Say who can read the fleet's secrets, and encrypt them to whom the fleet says
+    Secrets(Secrets),
     /// Tell a workflow which hosts to build, as its matrix
     Matrix(Matrix),
     /// Tell a pull request what changes on each host: packages, units, reboots
@@ -141,6 +145,8 @@ pub enum ToolChoice {
     Pytest,
     /// promtool and amtool, for the tests of alert rules
     Prometheus,
+    /// For secrets rekey
+    Sops,
 }
 
 #[derive(Debug, Args)]
@@ -522,6 +528,60 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("NAME=VALUE".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub struct Cache {
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// Print the public keys of the fleet's builder, as hosts have them
+    Key,
+    /// Ask the cache for each host's closure as the host would: narinfos, signatures, a NAR
+    Verify(CacheVerify),
+}
+
+#[derive(Debug, Args)]
+pub struct CacheVerify {
+    /// Only these hosts [default: all that use the fleet's cache]
+    pub hosts: Vec<String>,
+    /// Ask the hosts what they run and boot, too: what a deployment that fails returns to
+    #[arg(long)]
+    pub running: bool,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Secrets {
+    #[command(subcommand)]
+    pub command: SecretsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Say to whom each secret is encrypted, and whether to anybody else than it should be
+    Check(SecretsCheck),
+    /// Encrypt anew what is not encrypted to whom the fleet says
+    Rekey(SecretsRekey),
+}
+
+#[derive(Debug, Args)]
+pub struct SecretsCheck {
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SecretsRekey {
+    /// One JSON document instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod add_host;
 mod bench;
 mod build;
+mod cache;
 mod cache_dir;
 mod check;
 mod ci;
@@ -19,6 +20,7 @@ mod process;
 mod release;
 mod report;
 mod scenarios;
+mod secrets;
 mod setup;
 mod state_dir;
 mod testing;

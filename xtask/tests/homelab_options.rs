@@ -32,6 +32,7 @@ const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }: {
   startPagePort = map (listen: listen.port) config.services.nginx.virtualHosts.start-page.listen;
   proxied = { inherit (config.services.nginx.virtualHosts."git.example.org") extraConfig; upstream = config.services.nginx.virtualHosts."git.example.org".locations."/".proxyPass; };
   acme = { inherit (config.security.acme.defaults) email server; };
+  sops = { inherit (config.sops.age) sshKeyPaths; gnupg = config.sops.gnupg.sshKeyPaths; file = baseNameOf config.sops.defaultSopsFile; };
   inherit (config.homelab) inventory;
 }) hosts"#;
 
@@ -93,6 +94,8 @@ const SET: &str = r#"{
         days = [ "Sat" ];
       };
     };
+    secrets.file = ./secrets.yaml;
+    secrets.operators.ann = "age1ann";
     users.deploy.enable = true;
     users.deploy.keys.ci = "ssh-ed25519 CI";
     users.operator = {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_all;
+mod cache;
 mod check;
 mod ci_local;
 mod completions;
@@ -17,6 +18,7 @@ mod reboot;
 mod release;
 mod report;
 mod rollback;
+mod secrets;
 mod setup;
 mod status;
 mod test;
@@ -49,6 +51,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::CiLocal(args) => ci_local::run(global, args).await,
         Command::Report(args) => report::run(global, args).await,
         Command::Matrix(args) => matrix::run(global, args).await,
+        Command::Cache(args) => cache::run(global, args).await,
+        Command::Secrets(args) => secrets::run(global, args).await,
         Command::Fmt(args) => fmt::run(global, args).await,
         Command::Test(args) => test::run(global, args).await,
         Command::Vm(args) => vm::run(global, args).await,

@@ -23,6 +23,7 @@ pub async fn run(global: &Global, args: Setup) -> Result<Exit> {
             ToolChoice::Renovate => setup::renovate(global).await?,
             ToolChoice::Act => setup::act(global).await?,
             ToolChoice::Vm => setup::vm(global).await?,
+            ToolChoice::Sops => setup::sops(global).await?,
             ToolChoice::Pytest => setup::pytest(global).await?,
             ToolChoice::Prometheus => setup::prometheus(global).await?,
         };

@@ -113,6 +113,7 @@ mod tests {
                 let info = PathInfo {
                     closure_size: None,
                     nar_size: Some(*size),
+                    references: Vec::new(),
                 };
                 (path, info)
             })

@@ -15,6 +15,7 @@ pub mod source;
 mod source_path;
 mod stand_in;
 mod survey;
+mod tracked;
 mod working_tree;
 
 use anyhow::{Context, Result};

@@ -56,6 +56,12 @@ pub struct Host {
     pub reboot: Reboot,
     #[serde(default)]
     pub health_checks: BTreeMap<String, HealthCheck>,
+    /// The fleet's cache as it knows it; none if it does not use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheClient>,
+    /// What it decrypts, and who else can; none if it has no secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Secrets>,
     #[serde(default)]
     pub node: Option<Node>,
 }
@@ -66,6 +72,45 @@ pub struct Host {
 pub struct Releases {
     /// The account that is asked.
     pub user: String,
+}
+
+/// What a host fetches paths from, and whose signatures it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheClient {
+    /// The fleet's cache.
+    pub url: String,
+    /// The keys of the fleet's builder.
+    pub public_keys: Vec<String>,
+    /// All that it asks, the fleet's cache among them.
+    pub substituters: Vec<String>,
+    /// All that it trusts, the builder's among them.
+    pub trusted_public_keys: Vec<String>,
+}
+
+/// What `homelab.secrets` and `sops.secrets` say. Files are relative to the flake; one that is not in it is absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Secrets {
+    /// Its own file, which need not be there yet.
+    pub file: Option<String>,
+    /// Who can read all of them beside the host: ssh keys or age recipients, by name.
+    pub operators: BTreeMap<String, String>,
+    /// Keys that may deploy, by name, and must not read any of them.
+    pub deploy_keys: BTreeMap<String, String>,
+    /// The secrets by name.
+    pub uses: BTreeMap<String, Use>,
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Use {
+    pub file: String,
+    /// As sops-nix reads the file: `yaml`, `json`, `binary`, `dotenv` or `ini`.
+    pub format: String,
+    /// Where in the file it is, `a/b`; empty for the file as a whole.
+    pub key: String,
 }
 
 /// What `homelab.reboot` says.

@@ -25,12 +25,17 @@ pub enum Works {
 const FLEET: &[Need] = &[Need::Git, Need::Nix, Need::Store];
 
 /// What each command needs.
-const COMMANDS: [(&str, &[Need]); 10] = [
+const COMMANDS: [(&str, &[Need]); 12] = [
     ("build-all", FLEET),
     ("hosts, nodes", FLEET),
     ("diff", FLEET),
     ("check", FLEET),
     ("fmt", &[Need::Git]),
+    ("secrets check", FLEET),
+    (
+        "secrets rekey",
+        &[Need::Git, Need::Nix, Need::Store, Need::Sops],
+    ),
     ("ci-local", &[Need::Git, Need::Nix, Need::Store, Need::Act]),
     (
         "test",
@@ -47,6 +52,7 @@ const COMMANDS: [(&str, &[Need]); 10] = [
             Need::Vm,
             Need::Pytest,
             Need::Prometheus,
+            Need::Sops,
         ],
     ),
     (

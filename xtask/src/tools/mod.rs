@@ -12,6 +12,7 @@ pub mod nix;
 pub mod npm;
 pub mod pip;
 pub mod renovate;
+pub mod sops;
 pub mod ssh;
 pub mod ssh_keygen;
 pub mod version;

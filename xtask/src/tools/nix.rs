@@ -1,6 +1,7 @@
 //! Nix: its arguments, its JSON, its errors. Read with 2.26 and 2.34, whose JSON differs.
 
 mod build;
+pub mod cache;
 pub mod config;
 pub mod derivation;
 pub mod error;

@@ -18,6 +18,22 @@ pub struct PathInfo {
     /// Bytes of the path itself.
     #[serde(default)]
     pub nar_size: Option<u64>,
+    /// As paths, or as their base names.
+    #[serde(default)]
+    pub references: Vec<String>,
+}
+
+impl PathInfo {
+    /// What the path refers to; itself may be among it.
+    ///
+    /// # Errors
+    /// If that is no store path.
+    pub fn references(&self) -> Result<Vec<StorePath>> {
+        self.references
+            .iter()
+            .map(|it| StorePath::parse(it))
+            .collect()
+    }
 }
 
 #[derive(Deserialize)]
