@@ -224,9 +224,26 @@ fn each_fault_of_the_fleet_is_seen() {
             "secrets/shared.json: foreignRecipient",
         ]
     );
+    // The check that pull requests have to pass says so too.
+    let row = |secrets: &Secrets| {
+        let checked = secrets.xtask_as(&nix, &secrets.ann, &["check", "--json"]);
+        let report = document(&{ checked }.output().unwrap());
+        let rows = report["checks"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["name"] == "secrets")
+            .unwrap()
+            .clone()
+    };
+    let red = row(&secrets);
+    assert_eq!(red["verdict"], "failed");
+    for subject in [".sops.yaml: ", "old-key: ", "secrets/old.yaml: "] {
+        assert!(red["detail"].as_str().unwrap().contains(subject), "{red}");
+    }
     let rekeyed = secrets.xtask(&nix, "rekey");
     assert_eq!(rekeyed.status.code(), Some(1), "{}", transcript(&rekeyed));
     assert_eq!(faults(&secrets, &nix), ["old-key: privateKey"]);
+    let detail = row(&secrets)["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("old-key: ") && !detail.contains(".sops.yaml"));
     assert_eq!(
         secrets.decrypted_by_host(&secrets.web, "secrets/old.yaml"),
         None

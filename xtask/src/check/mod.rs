@@ -50,7 +50,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// What was found is wrong.
-    fn of(faults: &[String]) -> Self {
+    pub fn of(faults: &[String]) -> Self {
         if faults.is_empty() {
             Self::Passed
         } else {
@@ -67,7 +67,7 @@ impl Verdict {
 }
 
 impl Row {
-    fn new(name: &str, verdict: Verdict, wall: Duration) -> Self {
+    pub fn new(name: &str, verdict: Verdict, wall: Duration) -> Self {
         Self {
             name: name.to_owned(),
             verdict,
@@ -126,6 +126,12 @@ pub async fn flake_only(fleet: Fleet) -> Result<Report> {
 }
 
 impl Report {
+    /// What was checked elsewhere.
+    pub fn add(&mut self, row: Row) {
+        self.checks.push(row);
+        self.judge();
+    }
+
     fn judge(&mut self) {
         let failed = |row: &Row| matches!(row.verdict, Verdict::Failed(_));
         self.passed = !self.checks.iter().any(failed);

@@ -1,16 +1,23 @@
 //! `cargo xtask check`.
 
+use std::time::Instant;
+
 use anyhow::Result;
 
-use crate::check;
+use crate::check::{self, Row, Verdict};
 use crate::cli::{Check, Global};
-use crate::evaluate;
+use crate::evaluate::{self, Fleet};
 use crate::failure::Exit;
 use crate::report;
+use crate::secrets;
 
 pub async fn run(global: &Global, args: Check) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
-    let report = check::run(global, fleet).await?;
+    let secrets = secrets(&fleet).await?;
+    let mut report = check::run(global, fleet).await?;
+    if let Some(row) = secrets {
+        report.add(row);
+    }
     if args.json {
         report::data(&report::json(&report)?)?;
     } else {
@@ -21,4 +28,23 @@ pub async fn run(global: &Global, args: Check) -> Result<Exit> {
     } else {
         Exit::Failed
     })
+}
+
+/// Who can read the fleet's secrets; none for a flake in no git repository, or one that the row `outputs` says is broken.
+async fn secrets(fleet: &Fleet) -> Result<Option<Row>> {
+    let started = Instant::now();
+    if fleet.git().is_err() {
+        return Ok(None);
+    }
+    let Ok(survey) = fleet.survey().await else {
+        return Ok(None);
+    };
+    let found = secrets::look(fleet, &survey).await?;
+    let faults: Vec<String> = found
+        .findings
+        .iter()
+        .map(|it| format!("{}: {}; try: {}", it.subject, it.message, it.next_step))
+        .collect();
+    let verdict = Verdict::of(&faults);
+    Ok(Some(Row::new("secrets", verdict, started.elapsed())))
 }
