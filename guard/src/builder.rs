@@ -143,7 +143,6 @@ fn program(config: &Config, asked: &Asked) -> Program {
         .args([asked.commit.as_str()])
         .env("PATH", &config.path)
         .env("HOME", config.home.as_os_str())
-        .env("USER", "builder")
         .within(TIME)
 }
 

@@ -101,7 +101,7 @@ pub enum Command {
     Diff(Diff),
     /// Update the inputs, build every host with them, and commit that on a branch with what changes
     Update(Update),
-    /// On the signer: verify a commit, build its hosts, and sign what each of them is to have; elsewhere, ask it for that
+    /// On the signer: verify a commit, build its hosts, and sign what each is to have; with --from, ask the fleet's builder
     Release(Release),
     /// Deploy a ref's hosts in waves, and say what each of them really runs afterwards
     Deploy(Deploy),
@@ -113,7 +113,7 @@ pub enum Command {
     Rollback(Rollback),
     /// Reboot hosts through their guards, in waves, and say whether they came back healthy
     Reboot(Reboot),
-    /// Run `nix flake check`, formatting and lints
+    /// Run `nix flake check`; look at workflows, renovate.json, secrets, formats and lints
     Check(Check),
     /// Run the repository's workflows on this machine, with the real act
     CiLocal(CiLocal),

@@ -25,6 +25,10 @@ use groups::{Group, GRACE};
 pub use groups::{ask_to_end, interrupt_signal, kill, terminate_all};
 pub use strays::{adopt, end_strays};
 
+/// Secrets that a job hands to xtask, and that what it starts has no use for: revisions that nobody has seen are built
+/// and evaluated there.
+const OURS_ALONE: [&str; 2] = ["FORGEJO_TOKEN", "SLIPWAY_SIGNING_KEY"];
+
 /// A process to start: program, arguments, environment. Nothing is passed through a shell.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -309,6 +313,9 @@ impl Command {
         let mut command = tokio::process::Command::new(&self.program);
         if self.bare {
             command.env_clear();
+        }
+        for name in OURS_ALONE {
+            command.env_remove(name);
         }
         command
             .args(&self.args)

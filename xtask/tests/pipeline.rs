@@ -267,7 +267,7 @@ fn the_workflow_calls_what_it_was_asked_for() {
             .replace(&head(&fleet), "COMMIT")
     };
     let deployed = |boot: &str, host: &str| {
-        format!("release COMMIT --from --boot {boot}\ndeploy --yes --release release.json{host}")
+        format!("release COMMIT --from --boot {boot}\ndeploy --yes --release release.json --{host}")
     };
     assert_eq!(run("push", ""), deployed("auto", ""));
     let asked = |inputs: &str| run("workflow_dispatch", &format!(r#","inputs":{{{inputs}}}"#));
@@ -278,8 +278,11 @@ fn the_workflow_calls_what_it_was_asked_for() {
     }
     for yes in ["true", "\"true\""] {
         let planned = asked(&format!("{all}{yes}"));
-        assert_eq!(planned, "deploy --plan --boot always Niko");
+        assert_eq!(planned, "deploy --plan --boot always -- Niko");
     }
+    // Whoever may start the workflow chooses a host, and no option.
+    let host = asked(r#""host":"--local""#);
+    assert_eq!(host, deployed("auto", " --local"));
 }
 
 fn head(fleet: &Fleet) -> String {

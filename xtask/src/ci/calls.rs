@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn calls_are_read_by_the_real_command_line() {
-        let good = "cargo xtask deploy --plan --boot \"$BOOT\" $HOST\n\
+        let good = "cargo xtask deploy --plan --boot \"$BOOT\" -- $HOST\n\
                     nix run .#xtask -- build-all ${{ matrix.host }}\n\
                     cargo xtask deploy --ref \"$GITHUB_REF_NAME\" \\\n  --plan --json\n\
                     nix run \"$SLIPWAY_XTASK\" -- check\nnix flake check\n";

@@ -181,7 +181,7 @@ fn failure(builder: &HostName, commit: &str, status: Status, error: &str, stderr
             Code::Releasing => "the same when that is done".to_owned(),
             // The key leads to something else there.
             Code::UnknownCommand => format!("{ENABLE} in the configuration of {builder}, deployed"),
-            _ => "slipway-guard codes: what each refusal means".to_owned(),
+            _ => "docs/threat-model.md#codes says what a refusal means; on a host: slipway-guard codes".to_owned(),
         });
     }
     let (why, next) = error.split_once("\ntry: ").unwrap_or((error, ""));
@@ -287,7 +287,7 @@ mod tests {
         BinaryCache releases nothing of aaaaaaaaaa: refused unknown-command: the command is none of those that the guard knows: release
           homelab.builder.releases.enable = true in the configuration of BinaryCache, deployed
         BinaryCache releases nothing of aaaaaaaaaa: refused bad-argument: the command has arguments that it does not take: x
-          slipway-guard codes: what each refusal means
+          docs/threat-model.md#codes says what a refusal means; on a host: slipway-guard codes
         cannot ask BinaryCache for a release of aaaaaaaaaa: connection refused
           targetHost, hostKeys and homelab.builder.releases.keys in the configuration of BinaryCache
         BinaryCache releases nothing of aaaaaaaaaa: its answer was ended by SIGKILL

@@ -29,6 +29,8 @@ pub enum Fault {
     BadKey,
     /// An operator's key is also one that deploys.
     OperatorDeploys,
+    /// An operator's key is also that of a host, which could read what is for others.
+    OperatorIsHost,
     /// A secret comes from a file that is not the fleet's.
     OutsideOfFleet,
     NoFile,

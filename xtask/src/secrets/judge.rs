@@ -166,36 +166,44 @@ pub fn rules(plan: &Plan, found: Option<&str>) -> Option<Finding> {
 
 pub const RULES: &str = ".sops.yaml";
 
-/// The kind of private key that is in a tracked file; none if there is none.
+/// The kind of private key that is anywhere in a tracked file, within quotes and behind names too; none if there is none.
 pub fn private_key(text: &str) -> Option<&'static str> {
-    let mut lines = text.lines().map(str::trim).peekable();
-    while let Some(line) = lines.next() {
-        let base64 = |text: &str| {
-            text.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c))
-        };
-        let armored = line.starts_with("-----BEGIN ") && line.ends_with("PRIVATE KEY-----");
-        if armored
-            && lines
-                .peek()
-                .is_some_and(|next| next.len() >= 32 && base64(next))
-        {
-            return Some("a private key");
-        }
-        let age = line.strip_prefix("AGE-SECRET-KEY-1");
-        if age
-            .is_some_and(|rest| rest.len() == 58 && rest.chars().all(|c| c.is_ascii_alphanumeric()))
-        {
-            return Some("an age key");
-        }
-        let nix = line
-            .split_once(':')
-            .filter(|(name, _)| !name.contains(char::is_whitespace));
-        if nix.is_some_and(|(_, key)| key.len() == 88 && key.ends_with("==") && base64(key)) {
-            return Some("a key that signs store paths");
-        }
+    let after = |mark: &'static str| {
+        text.match_indices(mark)
+            .map(move |(at, _)| (&text[..at], &text[at + mark.len()..]))
+    };
+    let armored = |(before, body): (&str, &str)| {
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        // Of a text in JSON or Nix the lines end with `\n`, spelt out.
+        let body = body.trim_start_matches(|c: char| c.is_whitespace() || "\\nr".contains(c));
+        line.contains("-----BEGIN ") && leading(body, is_base64) >= 32
+    };
+    if after("PRIVATE KEY-----").any(armored) {
+        return Some("a private key");
     }
-    None
+    let is_alphanumeric = |c: char| c.is_ascii_alphanumeric();
+    if after("AGE-SECRET-KEY-1").any(|(_, rest)| leading(rest, is_alphanumeric) == 58) {
+        return Some("an age key");
+    }
+    let words = text.split(|c: char| c.is_whitespace() || "\"'`,;(){}[]".contains(c));
+    let signs = |word: &str| {
+        word.rsplit_once(':').is_some_and(|(name, key)| {
+            !name.is_empty() && key.len() == 88 && key.ends_with("==") && key.chars().all(is_base64)
+        })
+    };
+    words
+        .into_iter()
+        .any(signs)
+        .then_some("a key that signs store paths")
+}
+
+fn is_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+/=".contains(c)
+}
+
+/// How many characters at the begin of a text are such.
+fn leading(text: &str, is: impl Fn(char) -> bool) -> usize {
+    text.chars().take_while(|c| is(*c)).count()
 }
 
 /// A private key that git tracks.
@@ -218,6 +226,14 @@ mod tests {
         assert_eq!(private_key(&age), Some("an age key"));
         let nix = format!("fleet-1:{}==\n", "A".repeat(86));
         assert_eq!(private_key(&nix), Some("a key that signs store paths"));
+        for wrapped in [
+            format!("age_key: AGE-SECRET-KEY-1{}\n", "Q".repeat(58)),
+            format!("{{ k = \"AGE-SECRET-KEY-1{}\"; }}", "Q".repeat(58)),
+            format!("{{\"key\": \"-----BEGIN OPENSSH PRIVATE KEY-----\\n{body}\\n\"}}"),
+            format!("nix: \"fleet-1:{}==\"\n", "A".repeat(86)),
+        ] {
+            assert!(private_key(&wrapped).is_some(), "{wrapped}");
+        }
         for harmless in [
             "-----BEGIN OPENSSH PRIVATE KEY-----\nand so on\n".to_owned(),
             format!("-----BEGIN PUBLIC KEY-----\n{body}\n"),

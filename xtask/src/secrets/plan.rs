@@ -138,6 +138,12 @@ impl Plan {
             };
             let own = key.as_age().unwrap_or_else(|| key.clone());
             match self.owners.get(&own) {
+                Some(owner @ Owner::Host(_)) => {
+                    let message = format!("the key of operator {holder} is also that of {owner}");
+                    let cure = "a key that is no host's, in homelab.secrets.operators";
+                    self.findings
+                        .push(of_host(host, Fault::OperatorIsHost, message, cure));
+                }
                 Some(owner @ Owner::DeployKey(_)) => {
                     let message = format!("the key of operator {holder} is also the {owner}");
                     let cure = "a key that deploys nothing, in homelab.secrets.operators";

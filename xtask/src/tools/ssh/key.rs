@@ -1,4 +1,5 @@
-//! The key that a CI job is given in its environment: it is taken out of there before anything is started.
+//! The key that a CI job is given in its environment: it is taken out of there before xtask starts anything. What started
+//! xtask had it.
 
 use std::fs::File;
 use std::io::Write;
