@@ -316,3 +316,20 @@ fn a_host_that_does_not_answer_is_told_and_no_pass() {
     assert!(stderr.contains("Web does not answer"), "{stderr}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("as it should be"));
 }
+
+#[test]
+fn the_rehearsal_stage_asks_no_real_cache() {
+    let Some(scene) = Scene::new() else { return };
+    let host = scene.fleet.read("hosts/Web/default.nix");
+    // Reserved for documents: nothing answers there.
+    let elsewhere = host.replacen(&scene.cache.url, "http://192.0.2.1", 1);
+    scene.fleet.write("hosts/Web/default.nix", &elsewhere);
+    let output = scene.fleet.xtask(&scene.nix, &["cache", "verify"]);
+    assert_eq!(output.status.code(), Some(2), "{}", transcript(&output));
+    let told = "nothing is verified: the rehearsal stage asks no host but this machine, and the fleet's cache is http://192.0.2.1";
+    assert!(
+        transcript(&output).contains(told),
+        "{}",
+        transcript(&output)
+    );
+}

@@ -131,6 +131,32 @@ pub fn chosen<'a>(
     Ok(all)
 }
 
+/// A rehearsed closure is in no real cache of a fleet, which is not asked for one.
+///
+/// # Errors
+/// Usage, if the fleet's cache is not on this machine.
+pub fn only_here(clients: &BTreeMap<HostName, &CacheClient>) -> Result<(), Failure> {
+    let mut caches = clients.values().map(|client| &client.url);
+    match caches.find(|url| !is_here(url)) {
+        None => Ok(()),
+        Some(url) => Err(Failure::usage(format!(
+            "nothing is verified: the rehearsal stage asks no host but this machine, and the fleet's cache is {url}"
+        ))
+        .try_next("--stage nixos")),
+    }
+}
+
+fn is_here(url: &str) -> bool {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    let host = place.split(['/', ':', '?']).next().unwrap_or_default();
+    url.starts_with('/')
+        || url.starts_with("file://")
+        || host == "localhost"
+        || host
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
 /// Asks for what each of these hosts is to run, and for what else it is known to need.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use crate::deploy::status;
 use crate::evaluate::{self, Fleet, Survey};
 use crate::failure::Exit;
 use crate::fleet::host::HostName;
+use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 use crate::report;
 
@@ -34,6 +35,9 @@ fn key(fleet: &Fleet, survey: &Survey) -> Result<Exit> {
 
 async fn verify(fleet: &Fleet, survey: &Survey, args: &CacheVerify) -> Result<Exit> {
     let clients = cache::chosen(survey, &args.hosts)?;
+    if fleet.stage == Stage::Rehearsal {
+        cache::only_here(&clients)?;
+    }
     let (known, answered) = if args.running {
         running(fleet, survey, &args.hosts).await?
     } else {
