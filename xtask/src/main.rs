@@ -16,6 +16,7 @@ mod evaluate;
 mod failure;
 mod fleet;
 mod format;
+mod job_secrets;
 mod process;
 mod release;
 mod report;
@@ -41,7 +42,7 @@ use crate::failure::Exit;
 const END: Duration = Duration::from_secs(8);
 
 fn main() -> ExitCode {
-    tools::ssh::key::take();
+    job_secrets::take();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -25,10 +25,6 @@ use groups::{Group, GRACE};
 pub use groups::{ask_to_end, interrupt_signal, kill, terminate_all};
 pub use strays::{adopt, end_strays};
 
-/// Secrets that a job hands to xtask, and that what it starts has no use for: revisions that nobody has seen are built
-/// and evaluated there.
-const OURS_ALONE: [&str; 2] = ["FORGEJO_TOKEN", "SLIPWAY_SIGNING_KEY"];
-
 /// A process to start: program, arguments, environment. Nothing is passed through a shell.
 #[derive(Debug, Clone)]
 pub struct Command {
@@ -177,20 +173,6 @@ impl Command {
             .join(" ")
     }
 
-    /// Becomes this program: terminal, signals and exit code are its own from here on. Comes back only with the reason
-    /// why it could not be started.
-    pub fn replace_us(&self) -> anyhow::Error {
-        let mut command = std::process::Command::new(&self.program);
-        command.args(&self.args);
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        if let Some(cwd) = &self.cwd {
-            command.current_dir(cwd);
-        }
-        let error = command.exec();
-        let program = self.program.display().to_string();
-        anyhow::Error::new(error).context(format!("cannot start {program}"))
-    }
-
     /// Runs to the end with stdout and stderr captured. Errs only if the process could not be started.
     pub async fn capture(self) -> Result<Output> {
         self.stream(|_| ()).await
@@ -296,8 +278,7 @@ impl Command {
     }
 
     /// Becomes the process: terminal, signals and exit code are its own from then on. Comes back with why it could not.
-    pub fn become_it(self) -> anyhow::Error {
-        use std::os::unix::process::CommandExt;
+    pub fn become_it(&self) -> anyhow::Error {
         let mut command = std::process::Command::new(&self.program);
         command
             .args(&self.args)
@@ -313,9 +294,6 @@ impl Command {
         let mut command = tokio::process::Command::new(&self.program);
         if self.bare {
             command.env_clear();
-        }
-        for name in OURS_ALONE {
-            command.env_remove(name);
         }
         command
             .args(&self.args)

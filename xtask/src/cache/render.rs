@@ -2,7 +2,7 @@
 
 use super::{Report, Role};
 use crate::report::table::Table;
-use crate::report::words::counted;
+use crate::report::words::{self, counted};
 
 pub fn text(report: &Report) -> String {
     let mut table = Table::new(["host", "closure", "in the cache", "elsewhere", "result"]);
@@ -28,8 +28,8 @@ pub fn text(report: &Report) -> String {
     let mut text = table.text();
     for closure in &report.closures {
         for finding in &closure.findings {
-            text.push_str(&format!("{}: {}\n", closure.host, finding.message));
-            text.push_str(&format!("  try: {}\n", finding.next_step));
+            let host = closure.host.as_str();
+            text.push_str(&words::finding(host, &finding.message, &finding.next_step));
         }
     }
     text

@@ -31,6 +31,7 @@ use crate::evaluate::{self, Fleet};
 use crate::failure::Failure;
 use crate::fleet::nearest::nearest_or_all;
 use crate::fleet::stage::Stage;
+use crate::job_secrets;
 use crate::setup;
 use crate::tools::git::Git;
 
@@ -178,12 +179,11 @@ async fn known_labels(fleet: Option<&Fleet>) -> Result<Vec<String>> {
 
 fn given(request: &Request, chosen: &[Chosen], fleet: Option<&Fleet>) -> Result<Given, Failure> {
     let jobs: Vec<&Planned> = chosen.iter().flat_map(|it| &it.jobs).collect();
-    let environment = |name: &str| std::env::var(name).ok();
     let secrets = obstacles::names("secrets", &jobs).mentioned;
     let vars = obstacles::names("vars", &jobs).mentioned;
     let mut given = Given {
-        secrets: given::values(&secrets, request.secrets.as_deref(), environment)?,
-        vars: given::values(&vars, request.vars.as_deref(), environment)?,
+        secrets: given::values(&secrets, request.secrets.as_deref(), job_secrets::variable)?,
+        vars: given::values(&vars, request.vars.as_deref(), job_secrets::variable)?,
     };
     if let Some(fleet) = fleet.filter(|_| vars.contains(run::STAGE)) {
         given

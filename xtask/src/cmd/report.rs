@@ -9,6 +9,7 @@ use crate::deploy::plan::Boot;
 use crate::deploy::{self, render, Request};
 use crate::evaluate;
 use crate::failure::Exit;
+use crate::job_secrets;
 use crate::report;
 
 /// What a deployment says by itself when nobody says anything.
@@ -32,7 +33,7 @@ pub async fn run(global: &Global, args: Report) -> Result<Exit> {
     let text = render::markdown(&prepared.plan);
     report::data(&text)?;
     if args.post {
-        match pull_request::find(|name| std::env::var(name).ok()) {
+        match pull_request::find(job_secrets::variable) {
             Ok(found) => {
                 let number = found.number;
                 pull_request::tell(&found, &text)

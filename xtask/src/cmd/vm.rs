@@ -61,7 +61,7 @@ async fn start(global: &Global, args: VmStart) -> Result<Exit> {
         }
         Started::Runner(runner) => {
             report::say("NixOS's own machine, in the foreground: Ctrl-A X ends it");
-            Err(runner.command().replace_us())
+            Err(runner.command().become_it())
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 
+use super::locate::Location;
 use super::{declared, Fleet};
 use crate::failure::Failure;
 use crate::fleet::flake::Flake;
 use crate::fleet::lock::Lock;
+use crate::tools::nix::Nix;
 
 impl Fleet {
     /// A file of the flake's folder, as it is now or as a commit had it; none if Nix would see none.
@@ -34,14 +36,32 @@ impl Fleet {
     /// # Errors
     /// Usage, if one of the files cannot be read as what it is.
     pub async fn lock_at(&self, commit: &str) -> Result<Lock> {
-        if let Some(text) = self.file("flake.lock", Some(commit)).await? {
-            let lock = Lock::parse(&text).map_err(|error| {
-                Failure::usage(format!("cannot read the fleet's flake.lock: {error}"))
-            })?;
-            return Ok(lock);
+        match locked(&self.location, Some(commit)).await? {
+            Some(lock) => Ok(lock),
+            None => declared(&self.nix, &self.location, Some(commit)).await,
         }
-        let text = self.file("flake.nix", Some(commit)).await?;
-        let text = text.ok_or_else(|| Failure::usage("no flake.nix at this revision"))?;
-        declared::inputs(&self.nix, &self.location.file_name("flake.nix"), &text).await
     }
+}
+
+/// What flake.lock says; none if there is none.
+///
+/// # Errors
+/// Usage, if it is no lock file.
+pub(super) async fn locked(location: &Location, commit: Option<&str>) -> Result<Option<Lock>> {
+    let Some(text) = location.file("flake.lock", commit).await? else {
+        return Ok(None);
+    };
+    let lock = Lock::parse(&text)
+        .map_err(|error| Failure::usage(format!("cannot read the fleet's flake.lock: {error}")))?;
+    Ok(Some(lock))
+}
+
+/// What flake.nix declares.
+///
+/// # Errors
+/// Usage, if it is not there or no flake.
+pub(super) async fn declared(nix: &Nix, location: &Location, commit: Option<&str>) -> Result<Lock> {
+    let text = location.file("flake.nix", commit).await?;
+    let text = text.ok_or_else(|| Failure::usage("no flake.nix at this revision"))?;
+    declared::inputs(nix, &location.file_name("flake.nix"), &text).await
 }

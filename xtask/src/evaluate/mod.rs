@@ -24,7 +24,7 @@ use crate::cache_dir::CacheDir;
 use crate::cli::{Global, StageChoice};
 use crate::failure::Failure;
 use crate::fleet::flake::Flake;
-use crate::fleet::lock::{Inputs, Lock};
+use crate::fleet::lock::Inputs;
 use crate::fleet::stage::Stage;
 use crate::report;
 use crate::setup;
@@ -263,12 +263,8 @@ async fn read(
         }
         Location::Git { .. } | Location::Folder(_) => {
             let source = Source::read(&location, commit).await?;
-            let inputs = match location.file("flake.lock", commit).await? {
-                Some(text) => Lock::parse(&text)
-                    .map_err(|error| {
-                        Failure::usage(format!("cannot read the fleet's flake.lock: {error}"))
-                    })?
-                    .inputs(),
+            let inputs = match committed::locked(&location, commit).await? {
+                Some(lock) => lock.inputs(),
                 None => unlocked(&nix, &location, commit, &flake, &stand_in).await?,
             };
             (source, inputs)
@@ -351,13 +347,7 @@ async fn unlocked(
     flake: &Flake,
     stand_in: &StandIn,
 ) -> Result<Inputs> {
-    let text = location
-        .file("flake.nix", commit)
-        .await?
-        .ok_or_else(|| Failure::usage("no flake.nix at this revision"))?;
-    let mut inputs = declared::inputs(nix, &location.file_name("flake.nix"), &text)
-        .await?
-        .inputs();
+    let mut inputs = committed::declared(nix, location, commit).await?.inputs();
     if inputs.others.is_empty() {
         return Ok(inputs);
     }

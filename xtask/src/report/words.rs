@@ -54,6 +54,11 @@ pub fn signed_bytes(size: i64) -> String {
     format!("{sign}{}", bytes(size.unsigned_abs()))
 }
 
+/// What is wrong with something, and beneath it the next step.
+pub fn finding(subject: &str, message: &str, next_step: &str) -> String {
+    format!("{subject}: {message}\n  try: {next_step}\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,8 @@ const PROGRAMS: [(&str, &str); 3] = [
 /// `release.sh`, and `GENERATION/MACHINE.json`, the host for `fleet.sh`. A host that is never deployed is no node.
 pub fn files(closures: &Closures) -> BTreeMap<PathBuf, String> {
     let mut nodes: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let programs = PROGRAMS.map(|(name, text)| (name.into(), text.to_owned()));
+    let mut files = BTreeMap::from(programs);
     for (of, closure) in closures {
         if let Some(node) = node(&of.machine, closure) {
             nodes
@@ -39,10 +41,6 @@ pub fn files(closures: &Closures) -> BTreeMap<PathBuf, String> {
                 .or_default()
                 .insert(of.machine.clone(), node);
         }
-    }
-    let programs = PROGRAMS.map(|(name, text)| (name.into(), text.to_owned()));
-    let mut files = BTreeMap::from(programs);
-    for (of, closure) in closures {
         let paths = [&closure.toplevel, &closure.profile];
         let lines = paths.map(|path| format!("{}\n", path.display()));
         let folder = PathBuf::from(&of.generation);

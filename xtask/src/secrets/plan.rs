@@ -137,25 +137,26 @@ impl Plan {
                 }
             };
             let own = key.as_age().unwrap_or_else(|| key.clone());
-            match self.owners.get(&own) {
-                Some(owner @ Owner::Host(_)) => {
-                    let message = format!("the key of operator {holder} is also that of {owner}");
-                    let cure = "a key that is no host's, in homelab.secrets.operators";
-                    self.findings
-                        .push(of_host(host, Fault::OperatorIsHost, message, cure));
-                }
-                Some(owner @ Owner::DeployKey(_)) => {
-                    let message = format!("the key of operator {holder} is also the {owner}");
-                    let cure = "a key that deploys nothing, in homelab.secrets.operators";
-                    self.findings
-                        .push(of_host(host, Fault::OperatorDeploys, message, cure));
-                }
+            let (fault, whose, cure) = match self.owners.get(&own) {
+                Some(owner @ Owner::Host(_)) => (
+                    Fault::OperatorIsHost,
+                    format!("that of {owner}"),
+                    "a key that is no host's, in homelab.secrets.operators",
+                ),
+                Some(owner @ Owner::DeployKey(_)) => (
+                    Fault::OperatorDeploys,
+                    format!("the {owner}"),
+                    "a key that deploys nothing, in homelab.secrets.operators",
+                ),
                 _ => {
                     let owner = Owner::Operator(holder.clone());
                     self.owners.insert(own, owner.clone());
                     readers.insert((owner, key));
+                    continue;
                 }
-            }
+            };
+            let message = format!("the key of operator {holder} is also {whose}");
+            self.findings.push(of_host(host, fault, message, cure));
         }
         if stated.is_empty() {
             self.findings.push(of_host(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Report;
 use crate::report::table::Table;
-use crate::report::words::counted;
+use crate::report::words::{self, counted};
 
 pub fn text(report: &Report) -> String {
     let mut faults: BTreeMap<&str, usize> = BTreeMap::new();
@@ -31,8 +31,8 @@ pub fn text(report: &Report) -> String {
         text.push_str(&table.text());
     }
     for finding in &report.findings {
-        text.push_str(&format!("{}: {}\n", finding.subject, finding.message));
-        text.push_str(&format!("  try: {}\n", finding.next_step));
+        let (subject, message) = (&finding.subject, &finding.message);
+        text.push_str(&words::finding(subject, message, &finding.next_step));
     }
     text.push_str(&format!(
         "{}, {}; {} searched for private keys\n",

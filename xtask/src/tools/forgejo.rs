@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::job_secrets::FORGE_TOKEN;
 use crate::process::Command;
 
 #[cfg(test)]
@@ -93,7 +94,7 @@ impl Forge {
         Ok(Self {
             api: wanted("GITHUB_API_URL")?,
             repository: wanted("GITHUB_REPOSITORY")?,
-            token: wanted("FORGEJO_TOKEN")?,
+            token: wanted(FORGE_TOKEN)?,
         })
     }
 

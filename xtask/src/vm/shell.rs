@@ -25,7 +25,7 @@ const ANSWER: Duration = Duration::from_secs(120);
 /// If there is no way in.
 pub async fn shell(state: State, command: &[String]) -> Result<Exit> {
     let Some(why) = shut_out(&state).await? else {
-        return Err(ssh(&state, command).replace_us());
+        return Err(ssh(&state, command).become_it());
     };
     let instead = match command.is_empty() {
         true => "the serial console",

@@ -1,38 +1,21 @@
-//! The key that a CI job is given in its environment: it is taken out of there before xtask starts anything. What started
-//! xtask had it.
+//! The key that a CI job is given, as a file for ssh.
 
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 
 use crate::failure::Failure;
+use crate::job_secrets::{self, DEPLOY_KEY};
 
-/// The secret of that name, as workflows hand it over.
-pub const VARIABLE: &str = "DEPLOY_SSH_KEY";
-
-static TAKEN: OnceLock<String> = OnceLock::new();
-
-/// Takes the key out of the environment, so that no program that is started has it. To be called before there are threads.
-pub fn take() {
-    if let Ok(text) = std::env::var(VARIABLE) {
-        std::env::remove_var(VARIABLE);
-        // A secret that is not set arrives as an empty text; `take` is called once.
-        if !text.trim().is_empty() {
-            let _ = TAKEN.set(text);
-        }
-    }
-}
-
-/// Writes the key that was taken into a file that only we read; whether there is one.
+/// Writes the key that was given into a file that only we read; whether there is one.
 ///
 /// # Errors
 /// Usage, if it is no private key; else if it cannot be written.
 pub fn write(file: &Path) -> Result<bool> {
-    match TAKEN.get() {
+    match job_secrets::get(DEPLOY_KEY) {
         Some(text) => write_text(file, text).map(|()| true),
         None => Ok(false),
     }
@@ -45,9 +28,11 @@ fn write_text(file: &Path, text: &str) -> Result<()> {
         line.is_some_and(|line| line.starts_with(word) && line.contains("PRIVATE KEY"))
     };
     if !marked(lines.first(), "-----BEGIN ") || !marked(lines.last(), "-----END ") {
-        return Err(Failure::usage(format!("{VARIABLE} is no private ssh key"))
-            .try_next("the whole file, with its first and last line, as the secret")
-            .into());
+        return Err(
+            Failure::usage(format!("{DEPLOY_KEY} is no private ssh key"))
+                .try_next("the whole file, with its first and last line, as the secret")
+                .into(),
+        );
     }
     let write = || {
         let mut options = File::options();
@@ -58,7 +43,7 @@ fn write_text(file: &Path, text: &str) -> Result<()> {
             .open(file)?;
         writeln!(file, "{}", lines.join("\n"))
     };
-    write().with_context(|| format!("cannot write the key of {VARIABLE}"))
+    write().with_context(|| format!("cannot write the key of {DEPLOY_KEY}"))
 }
 
 #[cfg(test)]
