@@ -10,28 +10,31 @@ fi
 [ "${NIXOS_INSTALL_BOOTLOADER:-}" != 1 ] || bootctl --esp-path="$esp" install
 mkdir -p "$esp/loader/entries" "$esp/EFI/nixos"
 
-# A file is copied under the hash of what it holds, once for all generations that share it.
-copied=()
-copy() { # copy FILE NAME: prints the path on the partition
-  local hash target
-  hash=$(sha256sum < "$1")
+# A file is copied under the hash of what it holds, once for all generations that share it, and hashed once.
+declare -A copied=()
+copy() { # copy FILE NAME: sets `target`, the path on the partition
+  local source hash
+  source=$(readlink -f "$1")
+  target=${copied[$source]:-}
+  [ -z "$target" ] || return 0
+  hash=$(sha256sum < "$source")
   target=/EFI/nixos/${hash:0:32}-$2.efi
   if [ ! -e "$esp$target" ]; then
-    cp "$1" "$esp$target.tmp"
+    cp "$source" "$esp$target.tmp"
     mv "$esp$target.tmp" "$esp$target"
   fi
-  echo "$target"
+  copied[$source]=$target
 }
 
 # What the guest's kernel needs on this machine (root=…, console=…) is the guest's to know.
 machine_params=$(sed -n 's/^kernel-params=//p' /etc/slipway-rehearsal-guest)
 write_entry() { # write_entry NUMBER TOPLEVEL
-  local entry=$esp/loader/entries/nixos-generation-$1.conf kernel initrd=""
-  kernel=$(copy "$2/kernel" bzImage)
-  copied+=("$kernel")
+  local entry=$esp/loader/entries/nixos-generation-$1.conf kernel initrd="" target
+  copy "$2/kernel" bzImage
+  kernel=$target
   if [ -e "$2/initrd" ]; then
-    initrd=$(copy "$2/initrd" initrd)
-    copied+=("$initrd")
+    copy "$2/initrd" initrd
+    initrd=$target
   fi
   {
     echo "title NixOS rehearsal"
