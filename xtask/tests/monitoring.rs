@@ -2,21 +2,21 @@
 //! what a collector really wrote.
 #![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
+mod figures;
 mod fleet;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
-use guard::answer::{Activation, Cause, Ended, Entry, Event, Outcome, Purpose, ReleaseId};
-use guard::history::History;
-use guard::metrics::{self, text::FAMILIES, Settings};
-use guard::state::{Store, Test};
-use guard::store_path::StorePath;
+use figures::{passes, tool, Generated, Host};
+use guard::answer::{Cause, Outcome};
+use guard::metrics::text::FAMILIES;
+use guard::state::Test;
 use guard::time::Time;
 use serde_json::json;
-use support::{nix, repository, skip, Nix};
+use support::{nix, repository};
 
 const RULES: &str = "modules/services/monitoring/alerts.yml";
 const DASHBOARD: &str = "modules/services/monitoring/dashboards/fleet.json";
@@ -27,24 +27,6 @@ const OTHERS: [&str; 4] = [
     "node_textfile_mtime_seconds",
     "up",
 ];
-
-/// `cargo xtask test` says where they are.
-fn tool(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SLIPWAY_TEST_PROMETHEUS");
-    if folder.is_none() {
-        skip("no promtool: SLIPWAY_TEST_PROMETHEUS is not set");
-    }
-    Some(Path::new(&folder?).join("usr/bin").join(name))
-}
-
-#[track_caller]
-fn passes(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}:\n{said}{talk}");
-    said
-}
 
 #[test]
 fn each_alert_fires_when_its_time_has_come_and_clears() {
@@ -168,125 +150,6 @@ fn the_dashboard_s_questions_are_promql_and_its_panels_have_room() {
     let groups = json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
     std::fs::write(&file, groups.to_string()).unwrap();
     passes(Command::new(promtool).args(["check", "rules"]).arg(&file));
-}
-
-/// A host that the collector looks at: toplevels in the store, links in a folder, and a guard's state.
-struct Host {
-    dir: tempfile::TempDir,
-    toplevels: BTreeMap<&'static str, StorePath>,
-}
-
-impl Host {
-    fn new(nix: &Nix) -> Self {
-        let toplevel = |name: &'static str| {
-            let script = format!("mkdir $out; for f in init initrd kernel-params; do echo same > $out/$f; done; \
-                echo {} > $out/kernel; ln -s $out/kernel $out/kernel-modules; echo 26.05.{name} > $out/nixos-version",
-                if name == "new-kernel" { "new" } else { "old" });
-            let expression = format!(
-                "derivation {{ name = \"nixos-system-Niko-{name}\"; system = builtins.currentSystem; \
-                 builder = \"/bin/sh\"; args = [ \"-c\" \"export PATH=/usr/bin:/bin; {} \" ]; }}",
-                script.replace('$', "\\$")
-            );
-            let mut build = nix.command();
-            build.args([
-                "build",
-                "--impure",
-                "--no-link",
-                "--print-out-paths",
-                "--expr",
-                &expression,
-            ]);
-            (name, passes(&mut build).trim().parse().unwrap())
-        };
-        let host = Self {
-            dir: tempfile::tempdir().unwrap(),
-            toplevels: ["good", "other", "new-kernel"].map(toplevel).into(),
-        };
-        for (number, name) in [(1, "good"), (2, "new-kernel")] {
-            host.link(&format!("system-{number}-link"), name);
-        }
-        host.runs("good", "good");
-        host.link("booted", "good");
-        host
-    }
-
-    fn place(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn link(&self, link: &str, toplevel: &str) {
-        let place = self.place(link);
-        if place.symlink_metadata().is_ok() {
-            std::fs::remove_file(&place).unwrap();
-        }
-        std::os::unix::fs::symlink(self.toplevels[toplevel].as_path(), place).unwrap();
-    }
-
-    fn runs(&self, running: &str, boot_default: &str) {
-        self.link("running", running);
-        self.link("system", boot_default);
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.place("state")).unwrap()
-    }
-
-    fn release(&self, counter: u64) -> ReleaseId {
-        ReleaseId {
-            commit: "0123456789abcdef".to_owned(),
-            counter,
-        }
-    }
-
-    fn confirm(&self, toplevel: &str, counter: u64) {
-        let (path, release) = (&self.toplevels[toplevel], self.release(counter));
-        self.store()
-            .change(|state| state.confirm(path, Time::now(), Some(release)))
-            .unwrap();
-    }
-
-    fn deployed(&self, toplevel: &str, outcome: Outcome) {
-        self.store();
-        let activation = Activation {
-            id: "a".to_owned(),
-            purpose: Purpose::Switch,
-            by: "ci".to_owned(),
-            began: Time::now(),
-            toplevel: self.toplevels[toplevel].clone(),
-            previous: None,
-            release: Some(self.release(7)),
-            ended: Some(Ended {
-                at: Time::now(),
-                outcome,
-            }),
-        };
-        let entry = Entry {
-            at: Time::now(),
-            by: "ci".to_owned(),
-            event: Event::Activation { activation },
-        };
-        History::new(&self.place("state")).append(&entry).unwrap();
-    }
-
-    /// What the collector writes.
-    fn collected(&self) -> String {
-        let settings: Settings = serde_json::from_value(json!({
-            "loader": "other",
-            "bootctl": "/bin/false",
-            "testLeaseSeconds": 3600,
-            "cache": { "url": "http://127.0.0.1:9", "curl": "/usr/bin/curl", "timeout": 2 },
-            "places": {
-                "profile": self.place("system"),
-                "running": self.place("running"),
-                "booted": self.place("booted"),
-                "state": self.place("state"),
-            },
-        }))
-        .unwrap();
-        let file = self.place("nixos.prom");
-        metrics::write(&settings, &file).unwrap();
-        std::fs::read_to_string(file).unwrap()
-    }
 }
 
 /// The alerts that fire once these texts have been scraped for a time, by host.
@@ -458,33 +321,15 @@ fn what_the_modules_generate_is_what_prometheus_and_alertmanager_take() {
     else {
         return;
     };
-    let cache = tempfile::tempdir().unwrap();
-    let links = cache.path().join("links");
-    let output = fleet::xtask(
-        cache.path(),
-        &nix,
-        &[
-            "build-all",
-            "Production",
-            "--stage",
-            "rehearsal",
-            "--out-links",
-            links.to_str().unwrap(),
-            "--flake",
-            repository().to_str().unwrap(),
-        ],
+    let generated = Generated::build(&nix);
+    let prometheus = generated.configuration("prometheus.service");
+    passes(
+        Command::new(&promtool)
+            .args(["check", "config"])
+            .arg(&prometheus),
     );
-    assert!(output.status.success(), "{}", support::transcript(&output));
-    let configuration = |unit: &str| {
-        let file = links.join("Production/etc/systemd/system").join(unit);
-        let text = std::fs::read_to_string(file).unwrap();
-        let (_, rest) = text.split_once("--config.file=").unwrap();
-        rest.split_whitespace().next().unwrap().to_owned()
-    };
-    let prometheus = configuration("prometheus.service");
-    passes(Command::new(&promtool).args(["check", "config", &prometheus]));
-    let alertmanager = configuration("alertmanager.service");
-    passes(Command::new(&amtool).args(["check-config", &alertmanager]));
+    let alertmanager = generated.configuration("alertmanager.service");
+    passes(Command::new(&amtool).arg("check-config").arg(alertmanager));
 
     // Every host that is deployed, with its wave, and no other.
     let text = std::fs::read_to_string(prometheus).unwrap();

@@ -42,7 +42,7 @@ fn with_redactions(cache: &Path, path: &Path, check: impl FnOnce()) {
     // What depends on this machine: its name, its user, its disks, whether that user can write /nix.
     settings.add_filter(r"(?m)^\S.* \((x86_64|aarch64)-linux\), as .*$", "[MACHINE]");
     settings.add_filter(
-        r"(private Nix|promtool) on .*: its packages",
+        r"(private Nix|Prometheus) on .*: its packages",
         "$1 on [MACHINE]: its packages",
     );
     settings.add_filter(r"\d+ MiB free", "[N] MiB free");

@@ -24,7 +24,7 @@ pub enum ToolChoice {
     Vm,
     /// For the tests of the scenarios' interpreter in stage nixos
     Pytest,
-    /// promtool and amtool, for the tests of alert rules
+    /// Prometheus with Alertmanager, node exporter and their tools, for the tests of alerts
     Prometheus,
     /// For secrets rekey
     Sops,

@@ -1,4 +1,4 @@
-//! promtool and amtool, which judge alert rules and generated configurations: unpacked from Debian 13.
+//! Prometheus with Alertmanager, node exporter and their tools, for the tests of alerts: unpacked from Debian 13.
 
 use std::path::PathBuf;
 
@@ -15,19 +15,30 @@ use crate::report;
 const PROGRAM: &str = "usr/bin/promtool";
 
 const PACKAGES: Packages = Packages {
-    name: "promtool",
-    short: "promtool",
-    tool: "prometheus-trixie",
+    name: "Prometheus",
+    short: "Prometheus",
+    tool: "monitoring-trixie",
     suite: "trixie",
     check_valid_until: true,
-    packages: &["prometheus", "prometheus-alertmanager"],
-    programs: &[PROGRAM, "usr/bin/amtool"],
-    unused: &["usr/share"],
+    packages: &[
+        "prometheus",
+        "prometheus-alertmanager",
+        "prometheus-node-exporter",
+    ],
+    programs: &[
+        PROGRAM,
+        "usr/bin/amtool",
+        "usr/bin/prometheus",
+        "usr/bin/prometheus-alertmanager",
+        "usr/bin/prometheus-node-exporter",
+    ],
+    // The rest of usr/share is Alertmanager's own texts.
+    unused: &["usr/share/doc", "usr/share/man", "usr/share/locale"],
     needed_mib: 700,
     instead: "install Prometheus yourself; docs/monitoring.md says what its tools are for",
 };
 
-/// The folder with `usr/bin/promtool` and `usr/bin/amtool`.
+/// The folder with `usr/bin/promtool` and the others.
 ///
 /// # Errors
 /// Missing, naming the cure, if it is not here and may or can not be installed.
@@ -36,13 +47,13 @@ pub async fn prometheus(global: &Global) -> Result<PathBuf> {
     let place = cache.tool(PACKAGES.tool);
     if !place.exists() && global.no_setup {
         return Err(Failure::missing(
-            "no promtool: none installed by `cargo xtask setup`, and --no-setup forbids it",
+            "no Prometheus: none installed by `cargo xtask setup`, and --no-setup forbids it",
         )
         .try_next("cargo xtask setup prometheus")
         .into());
     }
     if let Some(install) = Install::begin(&cache, PACKAGES.tool).await? {
-        let why = "alert rules are tested with promtool: installing a private one, nothing outside the cache is touched";
+        let why = "alerts are tested with Prometheus: installing a private one, nothing outside the cache is touched";
         let live = report::live(global.plain);
         let unpacked = PACKAGES.unpack(&install, &cache, why, live).await?;
         starts(&unpacked).await?;
