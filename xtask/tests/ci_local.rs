@@ -296,8 +296,34 @@ fn invalid_yaml_and_unknown_names_are_told() {
     repository.assert_told("one_job", &one);
 }
 
+/// All that it wrote is there, however much and however fast, and a last line without a line feed, too.
 #[test]
-fn a_failing_step_a_failing_leg_and_what_depends_on_them() {
+fn a_failing_step_is_told_with_its_last_lines() {
+    let text = "name: fails
+on: push
+jobs:
+  a:
+    runs-on: nix
+    steps:
+      - run: |
+          seq -f 'line %.0f of many' 5000
+          printf 'and why it fails'
+          exit 3
+      - run: echo never
+  b:
+    needs: a
+    runs-on: nix
+    steps:
+      - run: echo never
+";
+    let Some(repository) = with_workflows(&[("fails.yml", text)]) else {
+        return;
+    };
+    repository.assert_ends(&["--ref", "x"], 1, "a_failing_step");
+}
+
+#[test]
+fn a_failing_leg_and_what_depends_on_it() {
     let text = "name: legs
 on: push
 jobs:

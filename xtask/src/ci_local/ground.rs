@@ -42,10 +42,12 @@ const PASSED_ON: [&str; 18] = [
 ];
 
 /// act 0.2.89 does not wait for the last output of a step that fails, and that is what a person wants to read. bash reads
-/// this first, in a step's own shell alone. It goes when act waits (its `hostenvironment.go`, after `cmd.Wait`).
-const WAIT_FOR_OUTPUT: &str = r#"unset BASH_ENV
+/// this first, in a step's own shell alone: before it fails it fills the terminal with more than the kernel holds, and what
+/// was written before has been read by then. The line feed ends a last line that has none. It goes when act waits (its
+/// `host_environment.go`, after `cmd.Run`).
+const READ_OUT: &str = r#"unset BASH_ENV
 case $0 in
-  */act/workflow/*) trap 'slipway_status=$?; [ "$slipway_status" = 0 ] || sleep 0.5; exit "$slipway_status"' EXIT ;;
+  */act/workflow/*) trap 'slipway_status=$?; [ "$slipway_status" = 0 ] || { printf "\n%65536s" "" >/dev/tty; } 2>/dev/null || :; exit "$slipway_status"' EXIT ;;
 esac
 "#;
 
@@ -116,7 +118,7 @@ impl Ground {
             .env("SLIPWAY_CACHE", jobs_cache)
             .env("CARGO_TARGET_DIR", kept.join("target"))
             .env("NIX_CONFIG", settings)
-            .env("BASH_ENV", self.write("bash-env", WAIT_FOR_OUTPUT)?)
+            .env("BASH_ENV", self.write("bash-env", READ_OUT)?)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         for (name, value) in passed_on(|name| std::env::var_os(name)) {
             command = command.env(name, value);
