@@ -133,11 +133,17 @@ mod tests {
         match (&step.uses, &step.run) {
             (Some(action), None) if action.starts_with("actions/checkout@") => Ok(()),
             (None, Some(script)) => {
-                let lines: Vec<&str> = script.lines().collect();
-                let starts =
-                    |line: &str| line.starts_with("nix ") || line.starts_with("cargo xtask ");
-                let first = lines.first().is_some_and(|line| starts(line));
-                if first && lines.len() <= 3 && !script.contains("&&") && !script.contains(';') {
+                let calls = calls::of(script);
+                let is_call = |line: &str| {
+                    let call = calls.iter().find(|(call, _)| call == line.trim());
+                    match call {
+                        Some((_, read)) => read.is_ok(),
+                        // Of xtask nothing may escape the command line.
+                        None => line.starts_with("nix ") && !line.to_lowercase().contains("xtask"),
+                    }
+                };
+                let all = script.replace("\\\n", " ").lines().all(is_call);
+                if all && script.lines().count() <= 3 && !script.contains(['&', ';', '|']) {
                     Ok(())
                 } else {
                     Err(format!("no single line of xtask or nix: {script}"))
@@ -145,6 +151,37 @@ mod tests {
             }
             _ => Err(format!("an action other than checkout: {}", step.title())),
         }
+    }
+
+    #[test]
+    fn what_is_a_second_program_is_not_thin() {
+        let step = |script: &str| Step {
+            run: Some(script.to_owned()),
+            ..Step::default()
+        };
+        for good in [
+            "nix run \"$SLIPWAY_XTASK\" -- check",
+            "nix flake check",
+            "cargo xtask deploy --plan \\\n  --json \\\n  -- $HOST > plan.json",
+        ] {
+            assert_eq!(thin(&step(good)), Ok(()), "{good}");
+        }
+        for bad in [
+            "echo done",
+            "nix run \"$SLIPWAY_XTASK\" -- chekc",
+            "A=1 nix run \"$SLIPWAY_XTASK\" -- check",
+            "nix run .#xtask -- check; rm -r x",
+            "nix flake check\nset -x",
+            "nix shell nixpkgs#git -c cargo xtask check",
+            "nix flake check\nnix flake show\nnix store gc\nnix store verify",
+        ] {
+            assert!(thin(&step(bad)).is_err(), "{bad}");
+        }
+        let action = Step {
+            uses: Some("docker/login@v3".to_owned()),
+            ..Step::default()
+        };
+        assert!(thin(&action).is_err());
     }
 
     /// Of a pull request by anybody with write access a job can print whatever secret it names.
