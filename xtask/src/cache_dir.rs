@@ -92,6 +92,11 @@ impl CacheDir {
         self.0.join("ci-local")
     }
 
+    /// Folders of nodes of a tailnet, while they are in it.
+    pub fn tailnet(&self) -> PathBuf {
+        self.0.join("tailnet")
+    }
+
     /// Folders of updates that are being made.
     pub fn updates(&self) -> PathBuf {
         self.0.join("updates")

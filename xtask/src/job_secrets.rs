@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 /// The ssh key that opens the builder's and the hosts' doors.
 pub const DEPLOY_KEY: &str = "DEPLOY_SSH_KEY";
+/// The secret of the OAuth client that makes nodes of the tailnet.
+pub const TAILNET_SECRET: &str = "TAILNET_OAUTH_SECRET";
 /// Speaks for the job at the forge.
 pub const FORGE_TOKEN: &str = "FORGEJO_TOKEN";
 /// The ssh key that signs commits.
@@ -16,7 +18,7 @@ static TAKEN: OnceLock<BTreeMap<&'static str, String>> = OnceLock::new();
 /// Takes them out of the environment, so that no program that is started has them. To be called before there are threads.
 pub fn take() {
     let mut taken = BTreeMap::new();
-    for name in [DEPLOY_KEY, FORGE_TOKEN, SIGNING_KEY] {
+    for name in [DEPLOY_KEY, TAILNET_SECRET, FORGE_TOKEN, SIGNING_KEY] {
         if let Ok(text) = std::env::var(name) {
             std::env::remove_var(name);
             taken.insert(name, text);

@@ -209,10 +209,11 @@ fn what_the_builder_does_not_release_is_told() {
     with_filters(&filters, || insta::assert_snapshot!("not_released", told));
 }
 
-/// In place of `nix run XTASK --`: notes the command line, and hands on what the next step needs.
+/// In place of `nix run XTASK --`: notes the command line and whether it has a tailnet's secret, and hands on what the next
+/// step needs.
 const XTASK: &str = r#"#!/bin/sh
 shift 3
-echo "$*" >>CALLS
+echo "$*${TAILNET_OAUTH_SECRET:+ (in a tailnet)}" >>CALLS
 case $1 in
   matrix) printf 'matrix={"include":[{"host":"A","runner":"nix"}]}\nhosts=1\n' >>"$GITHUB_OUTPUT" ;;
   release) [ "$DEPLOY_SSH_KEY" = secret ] && echo '{}' ;;
@@ -241,7 +242,7 @@ fn the_workflow_calls_what_it_was_asked_for() {
     std::fs::create_dir_all(place("bin")).unwrap();
     let calls = place("calls").display().to_string();
     guarded::write_program(&place("bin/nix"), &XTASK.replace("CALLS", &calls));
-    let run = |event: &str, inputs: &str| {
+    let run_with = |secrets: &[&str], event: &str, inputs: &str| {
         let document = format!(r#"{{"ref":"refs/heads/main"{inputs}}}"#);
         std::fs::write(place("event.json"), document).unwrap();
         let output = Command::new(&act)
@@ -251,6 +252,7 @@ fn the_workflow_calls_what_it_was_asked_for() {
             .args(["--env-file", "/dev/null", "--secret-file", "/dev/null"])
             .args(["--var-file", "/dev/null", "--input-file", "/dev/null"])
             .args(["-s", "DEPLOY_SSH_KEY=secret"])
+            .args(secrets)
             .current_dir(fleet.path())
             .env_clear()
             .env("HOME", dir.path())
@@ -266,10 +268,18 @@ fn the_workflow_calls_what_it_was_asked_for() {
             .trim_end()
             .replace(&head(&fleet), "COMMIT")
     };
+    let run = |event: &str, inputs: &str| run_with(&[], event, inputs);
     let deployed = |boot: &str, host: &str| {
         format!("release COMMIT --from --boot {boot}\ndeploy --yes --release release.json --{host}")
     };
     assert_eq!(run("push", ""), deployed("auto", ""));
+    // Nothing but what reaches hosts is in their tailnet.
+    let secret = ["-s", "TAILNET_OAUTH_SECRET=tskey-client-x"];
+    let in_a_tailnet: String = deployed("auto", "")
+        .lines()
+        .map(|line| format!("{line} (in a tailnet)\n"))
+        .collect();
+    assert_eq!(run_with(&secret, "push", ""), in_a_tailnet.trim_end());
     let asked = |inputs: &str| run("workflow_dispatch", &format!(r#","inputs":{{{inputs}}}"#));
     assert_eq!(run("workflow_dispatch", ""), deployed("auto", ""));
     let all = r#""host":"Niko","boot":"always","plan-only":"#;

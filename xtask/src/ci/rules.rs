@@ -191,7 +191,7 @@ mod tests {
             let secrets = super::super::expressions::mentioned("secrets", [file.text.as_str()]);
             let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
             let allowed: &[&str] = match file.name.as_str() {
-                "deploy.yml" => &["DEPLOY_SSH_KEY"],
+                "deploy.yml" => &["DEPLOY_SSH_KEY", "TAILNET_OAUTH_SECRET"],
                 // What the forge gives to each run.
                 "build.yml" => &["GITHUB_TOKEN"],
                 // A bot's: the key signs commits, of which the signer takes those to `flake.lock`.

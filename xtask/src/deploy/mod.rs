@@ -70,7 +70,7 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
         .filter_map(|host| survey.inventory.hosts.get(host))
         .filter_map(|host| Some((ask::target(host, fleet.stage, request.place)?, host.guard)))
         .collect();
-    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target))?);
+    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target)).await?);
     // The hosts are asked while theirs are built.
     let asking = async {
         match request.against {

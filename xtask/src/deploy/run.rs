@@ -39,7 +39,7 @@ pub async fn run(
         .values()
         .filter_map(|job| super::ask::target(&job.host, plan.stage, work.place))
         .collect();
-    let ssh = Ssh::knowing(&targets)?;
+    let ssh = Ssh::knowing(&targets).await?;
     keep(nix, journal, work).await?;
     let tools = Arc::new(Tools {
         nix: nix.clone(),

@@ -104,7 +104,7 @@ fn not_deployable(host: &str) -> Failure {
 /// Usage, if a wanted host is none of the fleet's; else if ssh or git cannot be started.
 pub async fn of(fleet: &Fleet, survey: &Survey, wanted: &[String]) -> Result<Report> {
     let targets = targets(survey, wanted, fleet.stage)?;
-    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target))?);
+    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target)).await?);
     let mut hosts = BTreeMap::new();
     for (name, answer) in ask::all(&ssh, targets).await? {
         let status = match answer {

@@ -64,7 +64,7 @@ pub async fn history(
     limit: u16,
 ) -> Result<Histories> {
     let targets = targets(survey, wanted, fleet.stage)?;
-    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target))?);
+    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target)).await?);
     let mut asking = JoinSet::new();
     for (target, _) in targets {
         let ssh = Arc::clone(&ssh);
@@ -101,7 +101,7 @@ pub async fn history(
 /// # Errors
 /// Failed, with the guard's own words, if it did not go back; else if ssh cannot be started.
 pub async fn rollback(target: &Target, to: Option<u32>) -> Result<Done> {
-    let ssh = Ssh::knowing(std::iter::once(target))?;
+    let ssh = Ssh::knowing(std::iter::once(target)).await?;
     let verb = match to {
         Some(number) => format!("rollback --to {number}"),
         None => "rollback".to_owned(),

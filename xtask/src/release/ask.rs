@@ -46,7 +46,7 @@ pub async fn ask(fleet: &Fleet, request: &Request) -> Result<Released> {
         target.host,
         short(&commit)
     ));
-    let ssh = Ssh::knowing([&target])?;
+    let ssh = Ssh::knowing([&target]).await?;
     let mut error = String::new();
     let output = ssh
         .command(&target, &format!("release {commit}{boot}"))

@@ -15,4 +15,5 @@ pub mod renovate;
 pub mod sops;
 pub mod ssh;
 pub mod ssh_keygen;
+pub mod tailscale;
 pub mod version;

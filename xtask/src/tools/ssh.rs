@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use super::tailscale::{self, Place, Tailnet};
 use crate::fleet::host::HostName;
 use crate::process::Command;
 
@@ -90,6 +91,11 @@ impl Target {
         ours.chain(self.options.iter().cloned()).collect()
     }
 
+    /// Whether it is another machine, which a network leads to.
+    fn is_away(&self) -> bool {
+        !self.here && !self.loopback_only && !self.is_loopback()
+    }
+
     /// Under this name its keys are known.
     fn alias(&self) -> String {
         self.host.file_name()
@@ -102,13 +108,35 @@ pub struct Ssh {
     dir: tempfile::TempDir,
     /// Whether there is one of our own.
     key: bool,
+    /// Whether other machines are reached through a tailnet.
+    tailnet: bool,
 }
 
 impl Ssh {
+    /// A job that has a tailnet's secret is in that tailnet from here on, and these targets were seen to answer there.
+    ///
     /// # Errors
-    /// Usage, if the key that a job was given is none; else if the files cannot be written.
-    pub fn knowing<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Result<Self> {
+    /// Usage, if a key or secret that a job was given is none; failed, if the tailnet does not lead to any of them; else if
+    /// the files cannot be written.
+    pub async fn knowing<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Result<Self> {
         let targets: Vec<&Target> = targets.into_iter().collect();
+        let away: Vec<&Target> = targets.iter().copied().filter(|it| it.is_away()).collect();
+        let tailnet = match away.as_slice() {
+            [] => None,
+            _ => tailscale::joined().await?,
+        };
+        let ssh = Self::through(tailnet.map(|(tailnet, _)| tailnet), &targets)?;
+        if let Some((tailnet, true)) = tailnet {
+            let mut places = Vec::new();
+            for target in away {
+                places.push(ssh.place(target).await?);
+            }
+            tailnet.wait(places, tailscale::REACH).await?;
+        }
+        Ok(ssh)
+    }
+
+    pub(super) fn through(tailnet: Option<&Tailnet>, targets: &[&Target]) -> Result<Self> {
         // deploy-rs hands its arguments over as one string: the path must not have a space.
         let dir = tempfile::Builder::new()
             .prefix("slipway-ssh-")
@@ -121,8 +149,38 @@ impl Ssh {
             here::write(&dir.path().join(PROGRAM))
                 .context("cannot write what runs commands here")?;
         }
+        if let Some(tailnet) = tailnet {
+            std::fs::write(dir.path().join(CONFIG), tailnet.ssh_config())
+                .context("cannot write ssh's way into the tailnet")?;
+        }
         let key = key::write(&dir.path().join(KEY))?;
-        Ok(Self { dir, key })
+        Ok(Self {
+            dir,
+            key,
+            tailnet: tailnet.is_some(),
+        })
+    }
+
+    /// Where ssh would connect to for this target: its options may name another port.
+    ///
+    /// # Errors
+    /// If ssh does not take the target's options.
+    pub(super) async fn place(&self, target: &Target) -> Result<Place> {
+        let output = Command::new(PROGRAM)
+            .arg("-G")
+            .args(self.arguments(target))
+            .args(["--", &target.address])
+            .success()
+            .await?;
+        let text = output.text();
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+        let address = value("hostname ").unwrap_or(&target.address).to_owned();
+        let port = value("port ").and_then(|port| port.parse().ok());
+        Ok(Place {
+            host: target.host.clone(),
+            address,
+            port: port.unwrap_or(22),
+        })
     }
 
     /// A folder with the `ssh` that reaches this target, for programs that start it by its name; none if that is the
@@ -138,7 +196,10 @@ impl Ssh {
     /// What a target's ssh is called with before the address, for programs that start it themselves.
     pub fn arguments(&self, target: &Target) -> Vec<String> {
         let key = self.key.then(|| self.dir.path().join(KEY));
-        target.arguments(&self.known_hosts(), key.as_deref())
+        let through = (self.tailnet && target.is_away())
+            .then(|| format!("-F{}", self.dir.path().join(CONFIG).display()));
+        let own = target.arguments(&self.known_hosts(), key.as_deref());
+        through.into_iter().chain(own).collect()
     }
 
     /// A command on a host; `command` is one string, as the host's shell or its guard gets it.
@@ -163,6 +224,7 @@ impl Ssh {
 
 const KNOWN_HOSTS: &str = "known_hosts";
 const KEY: &str = "key";
+const CONFIG: &str = "config";
 const PROGRAM: &str = "ssh";
 
 /// A line for each of the host's keys.
@@ -183,11 +245,16 @@ pub fn complaint(stderr: &str) -> String {
     if stderr.contains("Host key verification failed") {
         return "its host key is not known".to_owned();
     }
-    let last = stderr
+    let mut lines = stderr
         .lines()
         .map(str::trim)
-        .rfind(|line| !line.is_empty() && !line.starts_with("Warning:"));
-    match last {
+        .filter(|line| !line.is_empty() && !line.starts_with("Warning:"));
+    // Where a program of its own leads to the host, that says first why it does not.
+    let line = match stderr.contains("UNKNOWN port") {
+        true => lines.next(),
+        false => lines.next_back(),
+    };
+    match line {
         // `ssh: connect to host 10.0.0.1 port 22: Connection refused`
         Some(line) => {
             let words = line.strip_prefix("ssh: ").unwrap_or(line);
@@ -221,7 +288,7 @@ pub mod tests {
 
     #[test]
     fn the_inventorys_keys_are_the_only_ones() {
-        let ssh = Ssh::knowing([&target()]).unwrap();
+        let ssh = Ssh::through(None, &[&target()]).unwrap();
         let file = ssh.known_hosts();
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text, "Web ssh-ed25519 AAAA web\n");
@@ -278,6 +345,7 @@ pub mod tests {
             ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "its host key is not the one in the inventory"),
             ("No ED25519 host key is known for Web and you have requested strict checking.\nHost key verification failed.", "its host key is not known"),
             ("ssh: Could not resolve hostname web: Name or service not known", "Could not resolve hostname web: Name or service not known"),
+            ("Dial(\"web\", 22): no such host\nkex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535", "Dial(\"web\", 22): no such host"),
             ("", "ssh said nothing"),
         ] {
             assert_eq!(complaint(stderr), wanted);

@@ -36,7 +36,7 @@ pub struct Request {
 /// Usage, if a wanted host is none of the fleet's or is not deployable; else if ssh cannot be started.
 pub async fn prepare(fleet: &Fleet, survey: &Survey, request: &Request) -> Result<Plan> {
     let targets = status::targets(survey, &request.hosts, fleet.stage)?;
-    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target))?);
+    let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target)).await?);
     let rules = rules(request)?;
     let answers = ask::all(&ssh, targets).await?;
     let known = answers.into_iter().filter_map(|(name, answer)| {

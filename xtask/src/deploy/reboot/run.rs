@@ -36,7 +36,7 @@ pub async fn run(plan: &Plan, request: &Request) -> Result<Report> {
         .iter()
         .filter_map(|host| target(host, plan.stage))
         .collect();
-    let ssh = Arc::new(Ssh::knowing(&targets)?);
+    let ssh = Arc::new(Ssh::knowing(&targets).await?);
     let waves: BTreeSet<u32> = plan.hosts.iter().map(|host| host.host.wave).collect();
     let mut hosts = Vec::new();
     let mut failed = None;

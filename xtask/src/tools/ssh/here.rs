@@ -34,7 +34,7 @@ mod tests {
             here: true,
             ..target()
         };
-        let ssh = Ssh::knowing([&target]).unwrap();
+        let ssh = Ssh::through(None, &[&target]).unwrap();
         let program = ssh.programs(&target).unwrap().join(PROGRAM);
         for arguments in [
             &[
