@@ -156,6 +156,7 @@ mkFleet {
 }
 // {
   lib = { inherit mkFleet; };
+  templates = import ./templates.nix;
   nixosModules = {
     # Outside of a fleet nothing deploys a host, and importing the modules changes nothing.
     default = {

@@ -279,12 +279,11 @@ async fn read(
     if decision.stage == Stage::Rehearsal {
         flake.overrides = stand_in.overrides(&inputs);
         context.push(stand_in.hash);
-        if let Some(root) = location.root() {
-            if let Some(own) = own_programs::of_folder(root, &cache, may_compile).await? {
-                override_crates(&mut flake, &own.folder);
-                context.push(own.hash);
-                own_folder = Some(own.folder);
-            }
+        let root = location.root();
+        if let Some(own) = own_programs::of_fleet(root, &inputs, &cache, may_compile).await? {
+            override_crates(&mut flake, &own.folder);
+            context.push(own.hash);
+            own_folder = Some(own.folder);
         }
     }
     if !locked {

@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 
 use super::digest::{self, Digest};
 use crate::cache_dir::CacheDir;
-use crate::failure::Failure;
+use crate::failure::{self, Exit, Failure};
+use crate::fleet::lock::Inputs;
 use crate::report;
 use crate::tools::cargo;
 use crate::whole_file;
 
-/// The crate that has its program here; a fleet without it runs none of ours.
+/// The crate that has its program here.
 const CRATE: &str = "guard";
 const PROGRAM: &str = "slipway-guard";
 /// What the program is made of, beside the lock file.
@@ -26,19 +27,44 @@ pub struct OwnPrograms {
     pub hash: String,
 }
 
-/// The programs of the fleet in this folder, compiled if they are not; none if it has none of ours.
+/// The programs that hosts of this fleet may run, compiled if they are not: its own, or of the clone that this xtask was
+/// built from where the fleet is made by Slipway as an input. None if it is neither, and if there is no such clone.
 ///
 /// # Errors
-/// Missing, if they are to be compiled and that may not be; else if cargo cannot compile them, or the cache cannot be
-/// written.
-pub async fn of_folder(
-    root: &Path,
+/// Missing, if the fleet's own are to be compiled and that may not be; else if cargo cannot compile them, or the cache
+/// cannot be written.
+pub async fn of_fleet(
+    root: Option<&Path>,
+    inputs: &Inputs,
     cache: &CacheDir,
     may_compile: bool,
 ) -> Result<Option<OwnPrograms>> {
-    if !root.join(CRATE).join("Cargo.toml").is_file() {
-        return Ok(None);
+    let has_sources = |root: &&Path| root.join(CRATE).join("Cargo.toml").is_file();
+    if let Some(root) = root.filter(has_sources) {
+        return of_folder(root, cache, may_compile).await.map(Some);
     }
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    match built_from.filter(has_sources) {
+        Some(clone) if is_made_by_slipway(inputs) => {
+            match of_folder(clone, cache, may_compile).await {
+                // Most hosts run none of them, and one that does says that it lacks it.
+                Err(error) if failure::exit_of(&error) == Exit::Missing => Ok(None),
+                found => found.map(Some),
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether some input brings along what is replaced, as Slipway does.
+fn is_made_by_slipway(inputs: &Inputs) -> bool {
+    inputs
+        .replaceable
+        .iter()
+        .any(|input| input.path.contains('/'))
+}
+
+async fn of_folder(root: &Path, cache: &CacheDir, may_compile: bool) -> Result<OwnPrograms> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root.join("target"), |target| root.join(target));
     let program = target.join("debug").join(PROGRAM);
@@ -60,7 +86,7 @@ pub async fn of_folder(
             .await
             .with_context(|| format!("cannot compile {PROGRAM}, which a rehearsed host runs"))?;
     }
-    lay_out(&program, cache).map(Some)
+    lay_out(&program, cache)
 }
 
 /// Whether a source is newer than what was made of it, or nothing was.

@@ -11,7 +11,7 @@ use syntax::{Reference, Use};
 
 /// Slipway's own tree: files of `mkFleet` whose outputs no host's configuration reads. A host that is to have something
 /// of them needs the line here to go.
-const OWN_OUTPUTS: [&str; 9] = [
+const OWN_OUTPUTS: [&str; 10] = [
     "nix/apps.nix",
     "nix/checks.nix",
     "nix/deploy.nix",
@@ -20,6 +20,7 @@ const OWN_OUTPUTS: [&str; 9] = [
     "nix/plays.nix",
     "nix/scenarios.nix",
     "nix/shell.nix",
+    "nix/templates.nix",
     "tests/nixos",
 ];
 

@@ -104,12 +104,7 @@ impl Fleet {
     /// Locks the inputs of a fleet that has Slipway as the only one; without that nothing is taken over from run to run.
     /// Slipway is then a copy in the folder that comes back: a repository with uncommitted changes cannot be locked.
     pub fn lock(&self, nix: &Nix) -> TempDir {
-        let slipway = tempfile::tempdir().unwrap();
-        let mut copy = Command::new("cp");
-        copy.current_dir(repository()).arg("--recursive");
-        copy.args(["flake.nix", "flake.lock", "nix", "modules"]);
-        assert!(copy.arg(slipway.path()).status().unwrap().success());
-
+        let slipway = slipway();
         let own = format!("git+file://{}", repository().display());
         let copied = format!("path:{}", slipway.path().display());
         self.write("flake.nix", &self.read("flake.nix").replace(&own, &copied));
@@ -144,6 +139,11 @@ impl Fleet {
             (path(&self.dir), "[FLEET]".to_owned()),
             (path(&self.cache), "[CACHE]".to_owned()),
             (r"\b[0-9a-f]{10}\b".to_owned(), "[COMMIT]".to_owned()),
+            // Whoever comes first after a change of the guard.
+            (
+                r"setup: compiling slipway-guard[^\n]*\n".to_owned(),
+                String::new(),
+            ),
             (
                 r"/nix/store/[0-9a-z]{32}-".to_owned(),
                 "/nix/store/[HASH]-".to_owned(),
@@ -239,6 +239,19 @@ pub fn with_filters(filters: &[(String, String)], assert: impl FnOnce()) {
         settings.add_filter(pattern, replacement.as_str());
     }
     settings.bind(assert);
+}
+
+/// Slipway as an input, as it is now: a repository with uncommitted changes cannot be locked, and one without may have
+/// gigabytes in it that no flake needs.
+pub fn slipway() -> TempDir {
+    let copied = tempfile::tempdir().unwrap();
+    let mut copy = Command::new("cp");
+    copy.current_dir(repository()).arg("--recursive");
+    copy.args(["flake.nix", "flake.lock", "nix", "modules", "templates"]);
+    // The guard's program is made of them.
+    copy.args(["Cargo.toml", "Cargo.lock"]);
+    assert!(copy.arg(copied.path()).status().unwrap().success());
+    copied
 }
 
 /// A fleet as somebody makes it who has Slipway as the only input.

@@ -77,10 +77,15 @@ pub fn parse(stderr: &str, own: impl Fn(&str) -> Option<String>) -> EvaluationEr
         Some((path.clone(), Some(*line)))
     };
     let place = at.or_else(named).or_else(nearest).or_else(elsewhere);
+    // What git or curl says of an input that is not there does not name it.
+    let message = match frames.iter().find_map(|line| input(line)) {
+        Some(input) => format!("cannot fetch the input {input}: {}", message.text),
+        None => message.text,
+    };
     EvaluationError {
         line: place.as_ref().and_then(|(_, line)| *line),
         file: place.map(|(file, _)| file),
-        message: shorten(&message.text, &own),
+        message: shorten(&message, &own),
         trace: block.join("\n").trim_end().to_owned(),
     }
 }
@@ -165,6 +170,12 @@ impl Message {
             position: found,
         }
     }
+}
+
+/// The input that could not be fetched, as the lock file or the flake has it.
+fn input(frame: &str) -> Option<&str> {
+    let rest = frame.trim().strip_prefix("… while fetching the input '")?;
+    rest.strip_suffix('\'')
 }
 
 /// `at PATH:LINE:COLUMN:` on a line of its own.

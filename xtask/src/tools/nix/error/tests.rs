@@ -109,6 +109,23 @@ fn a_failure_in_nixpkgs_is_placed_where_the_fleet_led_to_it() {
 }
 
 #[test]
+fn an_input_that_is_not_there_is_named() {
+    let error = read(
+        "error:
+       … while updating the flake input 'slipway'
+
+       … while fetching the input 'git+file:///home/you/slipway'
+
+       error: resolving Git reference 'master': revspec 'master' not found
+",
+    );
+    assert_eq!(
+        error.to_string(),
+        "cannot fetch the input git+file:///home/you/slipway: resolving Git reference 'master': revspec 'master' not found"
+    );
+}
+
+#[test]
 fn an_end_without_an_error_still_says_something() {
     assert_eq!(read("").message, "Nix ended without a message");
     assert_eq!(
