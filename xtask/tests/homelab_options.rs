@@ -22,8 +22,8 @@ const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }: {
   operator = { inherit (config.users.users.alice) hashedPasswordFile; inherit (config.users.users.alice.openssh.authorizedKeys) keys; };
   wheelNeedsPassword = config.security.sudo.wheelNeedsPassword;
   cachePriority = config.services.harmonia.cache.settings.priority or config.services.harmonia.settings.priority;
-  forge = { inherit (config.services.forgejo.settings.server) DOMAIN HTTP_PORT SSH_DOMAIN; };
-  runner = { inherit (config.services.gitea-actions-runner.instances.fleet) url tokenFile labels; restarts = config.systemd.services.gitea-runner-fleet.restartIfChanged; };
+  forge = { inherit (config.services.forgejo.settings.server) DOMAIN HTTP_PORT SSH_DOMAIN; inherit (config.services.forgejo.settings.actions) ENDLESS_TASK_TIMEOUT; };
+  runner = { inherit (config.services.gitea-actions-runner.instances.fleet) url tokenFile labels; inherit (config.services.gitea-actions-runner.instances.fleet.settings.runner) timeout; restarts = config.systemd.services.gitea-runner-fleet.restartIfChanged; };
   grafana = { inherit (config.services.grafana.settings.server) domain http_port; };
   retention = config.services.prometheus.retentionTime;
   exporter = { inherit (config.services.prometheus.exporters.node) port; timer = config.systemd.timers.slipway-metrics.timerConfig; };
@@ -162,4 +162,26 @@ fn every_option_reaches_the_host() {
     assert!(output.status.success(), "{stderr}");
     let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     insta::assert_json_snapshot!(seen["All"]);
+    // What forge or runner ends by itself may be a deployment.
+    let longest = longest_job();
+    for limit in [
+        &seen["All"]["forge"]["ENDLESS_TASK_TIMEOUT"],
+        &seen["All"]["runner"]["timeout"],
+    ] {
+        let hours = limit.as_str().unwrap().strip_suffix('h').unwrap();
+        let minutes = 60 * hours.parse::<u32>().unwrap();
+        assert!(longest < minutes, "{longest} min in {limit}");
+    }
+}
+
+/// What the workflows let a job of theirs take, in minutes.
+fn longest_job() -> u32 {
+    let files = std::fs::read_dir(repository().join(".forgejo/workflows")).unwrap();
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let minutes = |text: String| {
+        let lines = text.lines().map(str::trim);
+        let limits = lines.filter_map(|line| line.strip_prefix("timeout-minutes: "));
+        limits.map(|it| it.parse().unwrap()).max().unwrap_or(0)
+    };
+    texts.map(minutes).max().unwrap()
 }

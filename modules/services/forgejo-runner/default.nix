@@ -47,6 +47,8 @@ in
         inherit (config.homelab.host) name;
         inherit (cfg) url tokenFile;
         labels = map (label: "${label}:host") cfg.labels;
+        # As the forge (modules/services/forgejo); each ends jobs by itself.
+        settings.runner.timeout = "9h";
         hostPackages = [
           pkgs.bash
           # `xtask check` judges the crates with them.

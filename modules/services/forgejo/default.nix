@@ -37,7 +37,11 @@ in
         # Accounts are made by `forgejo admin user create` on the host: whoever may push here may ask for deployments.
         service.DISABLE_REGISTRATION = true;
         session.COOKIE_SECURE = true;
-        actions.ENABLED = true;
+        actions = {
+          ENABLED = true;
+          # A job that the forge ends leaves a deployment half-way. Of itself it gives three hours, and deploy.yml needs more.
+          ENDLESS_TASK_TIMEOUT = "9h";
+        };
       };
     };
 

@@ -127,6 +127,7 @@ in
           tokenFile = maybe (types.either types.str types.path) null;
           labels = mkOption { type = types.listOf types.str; };
           hostPackages = mkOption { type = types.listOf types.package; };
+          settings = opt (types.submodule { freeformType = formats.any; }) { };
         };
       }
     )) { };
@@ -220,7 +221,9 @@ in
             WorkingDirectory = "/var/lib/gitea-runner/${name}";
             EnvironmentFile = lib.mkIf (instance.tokenFile != null) instance.tokenFile;
             ExecStartPre = "/usr/bin/forgejo-runner register --no-interactive --instance ${instance.url} --name ${instance.name} --token \${TOKEN} --labels ${lib.concatStringsSep "," instance.labels}";
-            ExecStart = "/usr/bin/forgejo-runner daemon";
+            ExecStart = "/usr/bin/forgejo-runner daemon --config ${
+              (formats.yaml { }).generate "config.yaml" instance.settings
+            }";
           };
         }
       ) (lib.filterAttrs (_: instance: instance.enable) runner.instances);
