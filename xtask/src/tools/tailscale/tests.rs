@@ -7,12 +7,14 @@ use super::super::ssh::tests::target;
 use super::super::ssh::{Ssh, Target};
 use super::*;
 
-/// Listens after a while, and says when it is ended, as the real one then logs its node out.
+/// Listens after a while, and says when it is ended, as the real one then logs its node out. That nobody reads what it says
+/// is nothing to either.
 const DAEMON: &str = r#"#!/bin/sh
 dir=$(dirname "$0")
 echo "tailscaled $*" >>"$dir/calls"
 [ ! -e "$dir/broken" ] || { echo "flag provided but not defined" >&2; exit 2; }
 trap 'echo "logged out" >>"$dir/calls"; exit 0' TERM
+trap '' PIPE
 for word in "$@"; do case $word in --socket=*) socket=${word#--socket=} ;; esac; done
 sleep 0.2
 : >"$socket"
