@@ -7,7 +7,11 @@
       wave = 2;
     };
 
-    builder.enable = true;
+    builder = {
+      enable = true;
+      # An example: its private half was thrown away when it was made.
+      keys.runner = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAsecKDTrymp7Ob9rMF6Ts1q6rbYp0N6/CVrOnraK/PM replace-me@runner.example";
+    };
     services.harmonia.enable = true;
     # Its own cache serves what is in its store already.
     nixCache.enable = false;

@@ -1,4 +1,4 @@
-# The host that builds for the others, and the door at which CI asks it for releases.
+# A host that builds for the others, and the door at which CI asks it for releases.
 {
   config,
   lib,
@@ -32,10 +32,76 @@ let
     inherit home;
   };
   entry = name: key: ''command="${guard}/bin/slipway-guard release --as ${name}",restrict ${key}'';
+  # As of the user `deploy`: no home of its own, a shell that runs the forced command, a password that never matches.
+  account = group: description: keys: {
+    isSystemUser = true;
+    inherit group description;
+    home = "/var/empty";
+    createHome = false;
+    useDefaultShell = true;
+    hashedPassword = "*";
+    openssh.authorizedKeys = { inherit keys; };
+  };
+  # Whoever logs in under another account's name gets that account's keys and rights.
+  belongsToOthers =
+    name:
+    lib.elem name [
+      "root"
+      "deploy"
+      config.homelab.users.operator.name
+    ];
 in
 {
   options.homelab.builder = {
     enable = lib.mkEnableOption "building the fleet's hosts on this one";
+    keys = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+      example = {
+        runner = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAsecKDTrymp7Ob9rMF6Ts1q6rbYp0N6/CVrOnraK/PM replace-me@runner.example";
+      };
+      description = ''
+        Public ssh keys of the machines whose builds this one takes (`homelab.builders` on them), by the name of each. Nix
+        trusts who comes in by one of them: it is as good as root here, and decides what is built.
+      '';
+    };
+    user = mkOption {
+      type = types.str;
+      default = "nix-builds";
+      example = "builds";
+      description = "Account that those machines come in by.";
+    };
+    systems = mkOption {
+      type = types.listOf types.str;
+      default = [ config.nixpkgs.hostPlatform.system ];
+      defaultText = lib.literalExpression "[ config.nixpkgs.hostPlatform.system ]";
+      example = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      description = "What it builds for; a system that it only emulates has to be in `boot.binfmt.emulatedSystems`, too.";
+    };
+    maxJobs = mkOption {
+      type = types.ints.positive;
+      default = 2;
+      example = 8;
+      description = "Builds that each of them may give it at the same time.";
+    };
+    speedFactor = mkOption {
+      type = types.ints.positive;
+      default = 1;
+      example = 2;
+      description = "Of two builders that have equally much to do, the one with the larger number gets the next build.";
+    };
+    supportedFeatures = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [
+        "big-parallel"
+        "kvm"
+      ];
+      description = "What builds may require of it beside the system.";
+    };
     releases = {
       enable = lib.mkEnableOption "making releases for whoever asks over ssh with one of `keys`, and may do nothing else with it";
       keys = mkOption {
@@ -79,19 +145,37 @@ in
         keep-derivations = true;
       };
     })
+    (lib.mkIf (cfg.enable && cfg.keys != { }) {
+      users.users.${cfg.user} = account cfg.user "Builds of other machines" (
+        lib.mapAttrsToList (
+          _: key: ''command="${config.nix.package}/bin/nix-daemon --stdio",restrict ${key}''
+        ) cfg.keys
+      );
+      users.groups.${cfg.user} = { };
+      # Nix builds what it is told to for those alone whom it trusts.
+      nix.settings.trusted-users = [ cfg.user ];
+
+      assertions = [
+        {
+          assertion = config.homelab.deploy.targetHost != null;
+          message = ''
+            ${config.homelab.host.name} builds for others, but nobody knows its address: set homelab.deploy.targetHost, or
+            take the keys out of homelab.builder.keys.
+          '';
+        }
+        {
+          assertion = !belongsToOthers cfg.user && cfg.user != releases.user;
+          message = ''
+            homelab.builder.user is somebody else's account: name one that does nothing but build.
+          '';
+        }
+      ];
+    })
     (lib.mkIf releases.enable {
       environment.etc."slipway-guard/builder.json".text = builtins.toJSON door;
-      users.users.${releases.user} = {
-        isSystemUser = true;
-        group = releases.user;
-        description = "Releases";
-        # As of the user `deploy`: no home of its own, a shell that runs the forced command, a password that never matches.
-        home = "/var/empty";
-        createHome = false;
-        useDefaultShell = true;
-        hashedPassword = "*";
-        openssh.authorizedKeys.keys = lib.mapAttrsToList entry releases.keys;
-      };
+      users.users.${releases.user} = account releases.user "Releases" (
+        lib.mapAttrsToList entry releases.keys
+      );
       users.groups.${releases.user} = { };
       systemd.tmpfiles.rules = [ "d ${home} 0700 ${releases.user} ${releases.user} - -" ];
 
@@ -119,14 +203,8 @@ in
             underscores.
           '';
         }
-        # Whoever logs in under another account's name gets that account's keys and rights, and the signer's with them.
         {
-          assertion =
-            !(lib.elem releases.user [
-              "root"
-              "deploy"
-              config.homelab.users.operator.name
-            ]);
+          assertion = !belongsToOthers releases.user;
           message = ''
             homelab.builder.releases.user is somebody else's account: name one that does nothing but make releases.
           '';

@@ -3,6 +3,7 @@
 { config, lib, ... }:
 let
   cfg = config.homelab.deploy;
+  inherit (config.homelab) builder;
 in
 {
   options.homelab.inventory = lib.mkOption {
@@ -38,7 +39,21 @@ in
           };
     };
     notify = lib.mapAttrs (_: target: { inherit (target) kind url; }) cfg.notify;
-    builder = config.homelab.builder.enable;
+    builder = builder.enable;
+    # As those know it whose builds it takes.
+    buildMachine =
+      if builder.enable && builder.keys != { } then
+        {
+          inherit (builder)
+            user
+            systems
+            maxJobs
+            speedFactor
+            supportedFeatures
+            ;
+        }
+      else
+        null;
     # How it is asked for releases.
     releases =
       if config.homelab.builder.releases.enable then

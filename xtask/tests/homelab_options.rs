@@ -5,7 +5,7 @@
 mod fleet;
 mod support;
 
-use fleet::Fleet;
+use fleet::{with_filters, Fleet};
 use support::{nix, repository};
 
 /// What a host is made of, as far as the options reach.
@@ -134,15 +134,67 @@ const SET: &str = r#"{
 }
 "#;
 
-#[test]
-fn every_option_reaches_the_host() {
-    let Some(nix) = nix() else { return };
+/// What a host is that builds for `CLIENT`, and what becomes of that there.
+const BUILDER: &str = r#"{
+  homelab = {
+    deploy.targetHost = "10.0.0.5";
+    deploy.hostKeys = [ "ssh-ed25519 ONE" "ssh-rsa TWO" ];
+    builder = {
+      enable = true;
+      keys.client = "ssh-ed25519 CLIENT";
+      user = "building";
+      systems = [ "aarch64-linux" ];
+      maxJobs = 4;
+      speedFactor = 3;
+      supportedFeatures = [ "big-parallel" ];
+    };
+  };
+}
+"#;
+
+const CLIENT: &str = r#"{
+  homelab = {
+    deploy.targetHost = "10.0.0.6";
+    builders = {
+      enable = true;
+      sshKey = "/run/secrets/builders";
+      machines.rented = {
+        hostName = "arm.example.org";
+        systems = [ "armv7l-linux" ];
+      };
+    };
+  };
+}
+"#;
+
+const BUILDING: &str = r#"hosts: {
+  builder = let inherit (hosts.Builder) config; in {
+    inherit (config.users.users.building.openssh.authorizedKeys) keys;
+    inherit (config.nix.settings) trusted-users;
+    inherit (config.homelab.inventory) buildMachine;
+  };
+  client = let inherit (hosts.Client) config; in {
+    inherit (config.nix) distributedBuilds;
+    machines = config.environment.etc."nix/machines".text;
+    known = config.environment.etc."ssh/ssh_known_hosts".text;
+    substitutes = config.nix.settings.builders-use-substitutes;
+  };
+  assertions = let
+    failed = host: map (it: it.message) (builtins.filter (it: !it.assertion) hosts.${host}.config.assertions);
+  in { alone = failed "Alone"; both = failed "Both"; client = failed "Client"; builder = failed "Builder"; };
+}"#;
+
+/// Hosts of a fleet that has Slipway as it is here, and what `apply` makes of their configurations.
+fn seen(nix: &support::Nix, hosts: &[(&str, &str)], apply: &str) -> serde_json::Value {
     let flake = format!(
         "{{\n  inputs.slipway.url = \"git+file://{}\";\n  outputs =\n    inputs:\n    inputs.slipway.lib.mkFleet {{\n      \
          inherit inputs;\n      hosts = ./hosts;\n      modules = [ {{ homelab.common.enable = true; }} ];\n    }};\n}}\n",
         repository().display()
     );
-    let fleet = Fleet::new(&[("flake.nix", &flake), ("hosts/All/default.nix", SET)]);
+    let fleet = Fleet::new(&[("flake.nix", &flake)]);
+    for (name, text) in hosts {
+        fleet.write(&format!("hosts/{name}/default.nix"), text);
+    }
     fleet.commit();
     let stand_in = format!("path:{}", repository().join("nix/rehearsal").display());
     let mut command = nix.command();
@@ -155,12 +207,18 @@ fn every_option_reaches_the_host() {
             "git+file://{}#nixosConfigurations",
             fleet.path().display()
         ))
-        .args(["--apply", SEEN])
+        .args(["--apply", apply])
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
-    let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn every_option_reaches_the_host() {
+    let Some(nix) = nix() else { return };
+    let seen = seen(&nix, &[("All", SET)], SEEN);
     insta::assert_json_snapshot!(seen["All"]);
     // What forge or runner ends by itself may be a deployment.
     let longest = longest_job();
@@ -184,4 +242,24 @@ fn longest_job() -> u32 {
         limits.map(|it| it.parse().unwrap()).max().unwrap_or(0)
     };
     texts.map(minutes).max().unwrap()
+}
+
+#[test]
+fn a_host_builds_on_the_builders_of_its_fleet() {
+    let Some(nix) = nix() else { return };
+    let hosts = [("Builder", BUILDER), ("Client", CLIENT)];
+    // Both are wrong, and say what to do.
+    let both = CLIENT.replace(
+        "deploy.targetHost = \"10.0.0.6\";",
+        "builder.enable = true;\n    deploy.targetHost = \"10.0.0.7\";",
+    );
+    let alone = "{ homelab.deploy.enable = false; homelab.builder.enable = true; homelab.builder.keys.x = \"ssh-ed25519 X\"; homelab.builder.user = \"deploy\"; }";
+    let hosts = [&hosts[..], &[("Both", &both), ("Alone", alone)]].concat();
+    let filters = [(
+        "/nix/store/[0-9a-z]{32}-".to_owned(),
+        "/nix/store/[HASH]-".to_owned(),
+    )];
+    with_filters(&filters, || {
+        insta::assert_json_snapshot!(seen(&nix, &hosts, BUILDING));
+    });
 }

@@ -1,4 +1,4 @@
-# nix.*: nix.conf, the daemon, garbage collection. Debian's nix-bin brings the program and no daemon unit.
+# nix.*: nix.conf, the machines that build, the daemon, garbage collection. Debian's nix-bin brings the program and no daemon unit.
 {
   lib,
   config,
@@ -8,7 +8,7 @@
 }:
 let
   inherit (lib) mkOption types;
-  inherit (standin) opt;
+  inherit (standin) opt maybe;
   cfg = config.nix;
   atom =
     types.nullOr (
@@ -34,6 +34,26 @@ let
       ""
     else
       toString v;
+  # A line of /etc/nix/machines, as nix.conf(5) and nix3-builders have it.
+  machineLine =
+    machine:
+    let
+      list = values: if values == [ ] then "-" else lib.concatStringsSep "," values;
+      orNone = v: if v == null then "-" else v;
+      prefix = lib.optionalString (machine.protocol != null) "${machine.protocol}://";
+      at = lib.optionalString (machine.sshUser != null) "${machine.sshUser}@";
+    in
+    lib.concatStringsSep " " [
+      "${prefix}${at}${machine.hostName}"
+      (if machine.system != null then machine.system else list machine.systems)
+      (orNone machine.sshKey)
+      (toString machine.maxJobs)
+      (toString machine.speedFactor)
+      (list (machine.supportedFeatures ++ machine.mandatoryFeatures))
+      (list machine.mandatoryFeatures)
+      (orNone machine.publicHostKey)
+    ]
+    + "\n";
 in
 {
   options.nix = {
@@ -64,6 +84,28 @@ in
     }) { };
     extraOptions = opt types.lines "";
     channel.enable = opt types.bool true;
+    distributedBuilds = opt types.bool false;
+    buildMachines = opt (types.listOf (
+      types.submodule {
+        options = {
+          hostName = mkOption { type = types.str; };
+          protocol = opt (types.enum [
+            null
+            "ssh"
+            "ssh-ng"
+          ]) "ssh";
+          system = maybe types.str null;
+          systems = opt (types.listOf types.str) [ ];
+          sshUser = maybe types.str null;
+          sshKey = maybe types.str null;
+          maxJobs = opt types.int 1;
+          speedFactor = opt types.int 1;
+          supportedFeatures = opt (types.listOf types.str) [ ];
+          mandatoryFeatures = opt (types.listOf types.str) [ ];
+          publicHostKey = maybe types.str null;
+        };
+      }
+    )) [ ];
     gc.automatic = opt types.bool false;
     gc.dates = mkOption {
       type = types.either types.singleLineStr (types.listOf types.singleLineStr);
@@ -79,6 +121,18 @@ in
       substituters = lib.mkAfter [ "https://cache.nixos.org/" ];
       trusted-public-keys = [ "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=" ];
       trusted-users = [ "root" ];
+      builders = lib.mkIf (!cfg.distributedBuilds) null;
+    };
+    assertions = [
+      {
+        assertion = builtins.all (
+          machine: machine.system != null || machine.systems != [ ]
+        ) cfg.buildMachines;
+        message = "each of nix.buildMachines needs at least one system, in `system` or `systems`";
+      }
+    ];
+    environment.etc."nix/machines" = lib.mkIf (cfg.buildMachines != [ ]) {
+      text = lib.concatMapStrings machineLine cfg.buildMachines;
     };
     environment.etc."nix/nix.conf".text =
       "# Written by the rehearsal's nix.settings.\n"

@@ -41,6 +41,7 @@ let
       ./users.nix
       ./nix.nix
       ./machine.nix
+      ./ssh.nix
       ./sshd.nix
       ./sudo.nix
       ./firewall.nix
