@@ -175,3 +175,88 @@ fn the_table_of_hosts_in_the_documentation_is_current() {
         "docs/hosts.md is not current; try: cargo xtask hosts --format markdown > docs/hosts.md"
     );
 }
+
+/// In the stage nixos, as far as names and derivations go: the stand-in that does not say that it is one.
+#[test]
+fn hydra_has_a_job_for_each_host_and_each_play() {
+    let Some(nix) = nix() else { return };
+    // `#.` is the flake itself, with all of its outputs.
+    let named = tempfile::tempdir().unwrap();
+    let stand_in = repository().join("nix/rehearsal");
+    let flake = format!(
+        "{{ inputs.standin.url = \"path:{}\"; outputs = {{ standin, ... }}: removeAttrs standin [ \"slipway\" ]; }}",
+        stand_in.display()
+    );
+    std::fs::write(named.path().join("flake.nix"), flake).unwrap();
+    let standing_in = format!("path:{}", named.path().display());
+    let mut command = nix.command();
+    command.args(["eval", "--json", "--no-write-lock-file"]);
+    for input in ["nixpkgs", "deploy-rs", "sops-nix"] {
+        command.args(["--override-input", input, &standing_in]);
+    }
+    let apply = "outputs: let names = builtins.attrNames; in {
+      jobs = names outputs.hydraJobs.hosts;
+      hosts = names outputs.nixosConfigurations;
+      same = outputs.hydraJobs.hosts.Template.drvPath == outputs.nixosConfigurations.Template.config.system.build.toplevel.drvPath;
+      plays = names outputs.hydraJobs.vmTests.x86_64-linux;
+      scenarios = names outputs.scenarioGenerations;
+    }";
+    // Of the guard, which Template runs for its figures, nothing is compiled here.
+    let crates = tempfile::tempdir().unwrap();
+    std::fs::create_dir(crates.path().join("bin")).unwrap();
+    std::fs::write(crates.path().join("bin/slipway-guard"), "").unwrap();
+    let output = command
+        .args(["--override-input", "nixpkgs/standin/crates"])
+        .arg(format!("path:{}", crates.path().display()))
+        .arg(format!("git+file://{}#.", repository().display()))
+        .args(["--apply", apply])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", transcript(&output));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["jobs"], found["hosts"]);
+    assert_eq!(found["same"], true);
+    let names = |key: &str| -> Vec<String> { serde_json::from_value(found[key].clone()).unwrap() };
+    let plays = names("plays");
+    let without: Vec<String> = names("scenarios")
+        .into_iter()
+        .filter(|name| {
+            let of_it = |play: &&String| *play == name || play.starts_with(&format!("{name}-"));
+            !plays.iter().any(|play| of_it(&play))
+        })
+        .collect();
+    // tests/nixos/capabilities.toml: a network that the driver cannot shape.
+    assert_eq!(without, ["harness-self", "substitute"]);
+}
+
+/// A job is asked of a test that is evaluated for it alone, and is that test's derivation.
+#[test]
+fn a_plays_job_is_the_plays_derivation() {
+    let Some(nix) = nix() else { return };
+    let root = repository().display();
+    let expression = format!(
+        "let
+          lib = import {root}/nix/rehearsal/lib;
+          test = name: derivation {{ inherit name; system = \"x86_64-linux\"; builder = \"/bin/sh\"; }};
+          tests = lib.genAttrs [ \"one\" \"two\" ] test // {{ broken = throw \"nobody asks\"; }};
+          jobs = import {root}/nix/play-jobs.nix {{ inherit lib; system = \"x86_64-linux\"; vmTests = _: tests; }};
+        in {{
+          names = lib.attrNames jobs;
+          same = lib.all (name: jobs.${{name}}.drvPath == tests.${{name}}.drvPath && jobs.${{name}}.outPath == tests.${{name}}.outPath) [ \"one\" \"two\" ];
+          job = {{ inherit (jobs.one) type name system outputs outputName; out = jobs.one.out.outPath == tests.one.outPath; }};
+          differ = jobs.one.drvPath != jobs.two.drvPath;
+        }}"
+    );
+    let mut eval = nix.command();
+    eval.args(["eval", "--json", "--impure", "--expr", &expression]);
+    let output = eval.output().unwrap();
+    assert!(output.status.success(), "{}", transcript(&output));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["names"], serde_json::json!(["broken", "one", "two"]));
+    assert_eq!(found["same"], true);
+    assert_eq!(found["differ"], true);
+    assert_eq!(
+        found["job"],
+        serde_json::json!({ "type": "derivation", "name": "one", "system": "x86_64-linux", "outputs": ["out"], "outputName": "out", "out": true })
+    );
+}
