@@ -16,6 +16,7 @@ use crate::time::Time;
 /// If the state cannot be read or written. The boot goes on all the same.
 pub fn boot(config: &Config) -> Result<()> {
     let store = Store::open(&config.places.state)?;
+    store.keep_room();
     let state = store.read()?;
     let boot_id = config.boot_id()?;
     if state.boot_id.as_ref() == Some(&boot_id) {
@@ -40,7 +41,7 @@ pub fn boot(config: &Config) -> Result<()> {
         entries.extend(early.trial(&mut new, trial, booted.as_ref()));
     }
     // Only what this boot has dealt with: nobody else runs yet.
-    store.change(|state| {
+    store.settle(|state| {
         state.boot_id = Some(boot_id);
         state.test = new.test.take();
         state.current = new.current.take();
@@ -48,9 +49,11 @@ pub fn boot(config: &Config) -> Result<()> {
         state.last = new.last.take();
         state.confirmed = std::mem::take(&mut new.confirmed);
     })?;
-    crate::runner::refresh_roots(&early.system, &store.read()?)?;
+    let state = store.read()?;
+    store.in_room(|| crate::runner::refresh_roots(&early.system, &state))?;
     let history = History::new(&config.places.state);
-    entries.iter().try_for_each(|entry| history.append(entry))
+    let append = |entry| store.in_room(|| history.append(entry));
+    entries.iter().try_for_each(append)
 }
 
 struct Early<'a> {

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod process;
 pub mod refusal;
 pub mod release;
+mod room;
 pub mod roots;
 pub mod runner;
 pub mod serve;

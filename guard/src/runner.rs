@@ -63,6 +63,7 @@ pub fn run(config: &Config, order: &Path) -> Result<()> {
         meeting,
         order,
     };
+    runner.store.keep_room();
     let outcome = runner.outcome();
     runner.tell(outcome)
 }

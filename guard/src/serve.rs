@@ -67,6 +67,7 @@ pub fn serve(config: Config, config_file: PathBuf) -> Result<()> {
         config_file,
         config,
     });
+    service.store.keep_room();
     // An unreadable state is said now, not at the first request.
     service.store.read()?;
     service.note_what_was_found()?;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::answer::{Activation, HostState, ReleaseId};
 use crate::machine::Step;
 use crate::release::SignedRelease;
+use crate::room;
 use crate::store_path::StorePath;
 use crate::time::Time;
 use crate::whole_file;
@@ -237,18 +238,49 @@ impl Store {
         Ok(state)
     }
 
-    /// Reads, changes and writes while no other process does.
+    /// Reads, changes and writes while no other process does. For what is about to be begun: on a full disk nothing is.
     ///
     /// # Errors
     /// If it cannot be read or written; what `change` answers comes back otherwise.
     pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
+        self.changed(change, |file, json| whole_file::write(file, json, 0o600))
+    }
+
+    /// The same for what has happened already: on a full disk, too.
+    ///
+    /// # Errors
+    /// As `change`.
+    pub fn settle<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
+        self.changed(change, |file, json| {
+            self.in_room(|| whole_file::write(file, json, 0o600))
+        })
+    }
+
+    /// Writes what has happened elsewhere, on a full disk, too.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub fn in_room<T>(&self, write: impl FnMut() -> Result<T>) -> Result<T> {
+        room::write(&self.folder, write)
+    }
+
+    /// Takes the room for `settle` and `in_room`.
+    pub fn keep_room(&self) {
+        room::keep(&self.folder);
+    }
+
+    fn changed<T>(
+        &self,
+        change: impl FnOnce(&mut State) -> T,
+        write: impl FnOnce(&Path, &[u8]) -> Result<()>,
+    ) -> Result<T> {
         let _lock = lock(&self.folder.join("state.lock"), FlockArg::LockExclusive)?
             .context("the state is locked")?;
         let mut state = self.read()?;
         let answer = change(&mut state);
         let mut json = serde_json::to_vec_pretty(&state).context("cannot write the state")?;
         json.push(b'\n');
-        whole_file::write(&self.file(), &json, 0o600)?;
+        write(&self.file(), &json)?;
         Ok(answer)
     }
 
@@ -277,64 +309,4 @@ pub fn lock(path: &Path, how: FlockArg) -> Result<Option<Flock<File>>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn path(name: &str) -> StorePath {
-        format!("/nix/store/0123456789abcdfghijklmnpqrsvwxyz-{name}")
-            .parse()
-            .unwrap()
-    }
-
-    #[test]
-    fn what_was_changed_is_read_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("state")).unwrap();
-        store
-            .change(|state| state.confirm(&path("a"), Time::from_unix(1), None))
-            .unwrap();
-        assert!(store.read().unwrap().is_confirmed(&path("a")));
-        assert!(!store.read().unwrap().is_confirmed(&path("b")));
-    }
-
-    #[test]
-    fn another_version_is_not_guessed_at() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        std::fs::write(dir.path().join("state.json"), "{\"version\":2}").unwrap();
-        assert!(store.read().is_err());
-        // What a newer guard adds to this version does not matter to an older one.
-        std::fs::write(dir.path().join("state.json"), "{\"version\":1,\"new\":{}}").unwrap();
-        assert!(store.read().is_ok());
-    }
-
-    #[test]
-    fn a_rollback_goes_to_the_newest_that_is_not_running() {
-        let mut state = State::default();
-        assert_eq!(state.rollback_target(None), None);
-        for name in ["a", "b", "a"] {
-            state.confirm(&path(name), Time::from_unix(1), None);
-        }
-        assert_eq!(state.rollback_target(Some(&path("a"))), Some(&path("b")));
-        assert_eq!(state.rollback_target(Some(&path("test"))), Some(&path("a")));
-        for number in 0..200 {
-            state.confirm(&path(&number.to_string()), Time::from_unix(1), None);
-        }
-        assert_eq!(state.confirmed.len(), CONFIRMED);
-    }
-
-    #[test]
-    fn a_lock_is_one_s_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("lock");
-        let held = lock(&file, FlockArg::LockExclusiveNonblock).unwrap();
-        assert!(held.is_some());
-        assert!(lock(&file, FlockArg::LockExclusiveNonblock)
-            .unwrap()
-            .is_none());
-        drop(held);
-        assert!(lock(&file, FlockArg::LockExclusiveNonblock)
-            .unwrap()
-            .is_some());
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use guard::answer::{Cause, HostState, Outcome};
 use guard::refusal::Code;
 use guard::release::ActionKind;
 use support::host::{finish, spawn, Host};
-use support::{in_a_host_of_its_own, until};
+use support::{in_a_host_of_its_own, run, until};
 
 fn rolled_back(host: &Host) -> Cause {
     match host.outcome() {
@@ -201,6 +201,41 @@ fn a_boot_loader_that_is_full_takes_all_of_it_back() {
         // The generation that nothing leads to is gone.
         assert!(!std::path::Path::new("/nix/var/nix/profiles/system-3-link").exists());
     });
+}
+
+#[test]
+fn a_disk_that_fills_takes_all_of_it_back_and_the_end_is_known() {
+    in_a_host_of_its_own(
+        "a_disk_that_fills_takes_all_of_it_back_and_the_end_is_known",
+        |host| {
+            host.stop_guard();
+            run(
+                "mount",
+                &["-t", "tmpfs", "-o", "size=4m", "full", "/nix/test/state"],
+            );
+            run("chmod", &["700", "/nix/test/state"]);
+            host.start_guard();
+            host.release(1, "slow", ActionKind::Switch);
+            let client = spawn(host.ssh_command("ci", &host.activate_line("slow", "")));
+            until("it is activating", 10, || {
+                host.status().state == HostState::Activating
+            });
+            let fill = "cat /dev/zero >/nix/test/state/filler 2>/dev/null || true";
+            run("sh", &["-c", fill]);
+            let answer = finish(client);
+            assert_eq!(answer.code, Some(1), "{answer:?}");
+            assert!(
+                answer.stderr.contains("cannot write down what is done"),
+                "{answer:?}"
+            );
+            assert_eq!(host.is(), ["old", "old", "old"]);
+            assert!(host.is_idle());
+            assert!(matches!(host.outcome(), Outcome::RolledBack { .. }));
+            std::fs::remove_file("/nix/test/state/filler").unwrap();
+            host.deploys("slow");
+            assert_eq!(host.is(), ["slow", "slow", "slow"]);
+        },
+    );
 }
 
 #[test]

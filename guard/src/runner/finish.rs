@@ -20,21 +20,23 @@ impl Runner<'_> {
             outcome: outcome.clone(),
         });
         let refused = matches!(outcome, Outcome::Refused { .. });
-        let state = self.store.change(|state| {
+        let state = self.store.settle(|state| {
             state.current = None;
             if !refused {
                 note(state, &current, &activation, &outcome);
             }
             state.clone()
         })?;
-        refresh_roots(&self.system(), &state)?;
+        self.store
+            .in_room(|| refresh_roots(&self.system(), &state))?;
         if !refused {
             // The journal has the refusals; whoever may ask cannot fill this file.
-            self.history.append(&Entry {
+            let entry = Entry {
                 at: Time::now(),
                 by: activation.by.clone(),
                 event: Event::Activation { activation },
-            })?;
+            };
+            self.store.in_room(|| self.history.append(&entry))?;
         }
         Ok(outcome)
     }

@@ -49,7 +49,7 @@ impl Service {
             outcome: outcome.clone(),
         });
         let healthy = outcome == Outcome::Confirmed;
-        let state = self.store.change(|state| {
+        let state = self.store.settle(|state| {
             if healthy {
                 state.trial = None;
                 let release = activation.release.clone();
@@ -61,12 +61,14 @@ impl Service {
             state.last = Some(activation.clone());
             state.clone()
         })?;
-        crate::runner::refresh_roots(&system, &state)?;
-        self.history.append(&Entry {
+        self.store
+            .in_room(|| crate::runner::refresh_roots(&system, &state))?;
+        let entry = Entry {
             at: Time::now(),
             by: activation.by.clone(),
             event: Event::Activation { activation },
-        })?;
+        };
+        self.store.in_room(|| self.history.append(&entry))?;
         // Without one-shot, a reboot would bring the same again.
         if !healthy && trial.one_shot && self.config.unattended_reboot && state.hold.is_none() {
             self.reboot_now()?;

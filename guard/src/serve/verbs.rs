@@ -233,7 +233,7 @@ impl Service {
         let system = self.system();
         let boot_id = self.config.boot_id()?;
         // A guard that was brought in the middle of a boot has no early unit behind it.
-        self.store.change(|state| {
+        self.store.settle(|state| {
             state.boot_id.get_or_insert(boot_id);
         })?;
         let state = self.store.read()?;
@@ -244,10 +244,11 @@ impl Service {
         });
         if let Some(running) = running.filter(|running| quiet && !state.is_confirmed(running)) {
             self.store
-                .change(|state| state.confirm(&running, Time::now(), None))?;
+                .settle(|state| state.confirm(&running, Time::now(), None))?;
         }
         let state = self.store.read()?;
-        crate::runner::refresh_roots(&system, &state)
+        self.store
+            .in_room(|| crate::runner::refresh_roots(&system, &state))
     }
 }
 
