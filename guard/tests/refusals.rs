@@ -351,6 +351,40 @@ fn health_is_told_and_checks_run_once_at_a_time() {
 }
 
 #[test]
+fn a_key_has_a_number_of_connections() {
+    in_a_host_of_its_own("a_key_has_a_number_of_connections", |host| {
+        // What waits for an activation holds its connection, and any key may wait. Those beyond the number are refused.
+        let waiting: Vec<_> = (0..16)
+            .map(|_| spawn(host.ssh_command("ci", &host.wait_line("new"))))
+            .collect();
+        // Asked of the kernel: whoever asks the guard takes a place, too.
+        until("every place is taken", 20, || {
+            let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+            let connected =
+                |line: &&str| line.contains(" 03 ") && line.ends_with("/nix/test/guard.socket");
+            sockets.lines().filter(connected).count() >= 12
+        });
+        let refused = host.ssh("ci", "status");
+        assert!(
+            refused.stderr.contains("too many connections"),
+            "{refused:?}"
+        );
+        refused.is_refused(Code::Busy);
+        // Neither another key nor root pays for it.
+        host.ssh("laptop", "status").good();
+        let local = ["--config", "/nix/test/config.json", "local", "status"];
+        run("/nix/test/bin/slipway-guard", &local);
+        for mut one in waiting {
+            one.kill().unwrap();
+            one.wait().unwrap();
+        }
+        until("the places are free again", 20, || {
+            host.ssh("ci", "status").code == Some(0)
+        });
+    });
+}
+
+#[test]
 fn the_socket_is_for_root_and_the_deploy_user() {
     in_a_host_of_its_own("the_socket_is_for_root_and_the_deploy_user", |_| {
         let as_user = |user: &str| {
