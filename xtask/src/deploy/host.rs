@@ -10,6 +10,7 @@ use guard::release::SignedRelease;
 
 use super::ask;
 use super::health;
+use super::hindrance::Hindrance;
 use super::journal::Job;
 use super::live::Live;
 use super::outcome::{judge, unsettled, HostReport, Outcome};
@@ -18,7 +19,7 @@ use crate::fleet::inventory;
 use crate::process::Output;
 use crate::tools::deploy_rs::{self, Mode, Node, Profile, Profiles};
 use crate::tools::nix::Nix;
-use crate::tools::ssh::{complaint, Ssh, Target};
+use crate::tools::ssh::{Ssh, Target};
 use crate::whole_file;
 
 /// What every host of a deployment is deployed with.
@@ -74,8 +75,21 @@ impl Host {
             Some(_) => self.hand_over_release().await?,
             None => self.remove_canary().await?,
         };
-        if let Some(why) = hindrance {
-            return Ok((Outcome::NotTried { why }, before.running, Vec::new()));
+        match hindrance {
+            None => {}
+            Some(Hindrance::Said(why)) => {
+                return Ok((Outcome::NotTried { why }, before.running, Vec::new()));
+            }
+            // The connection ended, and perhaps the host with it.
+            Some(Hindrance::Lost(why)) => {
+                return Ok(match self.ask().await? {
+                    Ok(live) => (Outcome::NotTried { why }, live.running, Vec::new()),
+                    Err(why) => {
+                        let outcome = Outcome::Unreachable { why, tried: false };
+                        (outcome, None, Vec::new())
+                    }
+                });
+            }
         }
         let output = self.call_deploy_rs().await?;
         let log = log_of(&output);
@@ -112,9 +126,7 @@ impl Host {
     /// Asks until the host has done with an activation of somebody else's, of a controller that was killed perhaps: two
     /// at a time would take each other's confirmation. One that never ends is left to the person.
     async fn ask_until_nothing_goes_on(&self) -> Result<Result<Live, String>> {
-        let node = self.job.host.node.as_ref();
-        let longest = node.map_or(240, |node| node.activation_timeout + node.confirm_timeout);
-        let patience = Duration::from_secs(u64::from(longest) + 30);
+        let patience = self.longest_activation();
         let started = Instant::now();
         loop {
             let answer = self.ask().await?;
@@ -130,43 +142,11 @@ impl Host {
         }
     }
 
-    /// deploy-rs leaves its canary where an activation timed out, and takes it for that of the next one. Why it cannot be
-    /// removed; none if there is none any more.
-    async fn remove_canary(&self) -> Result<Option<String>> {
-        let canary = deploy_rs::canary(&self.job.profile.out);
-        let command = format!("! test -e {canary} || {}rm {canary}", self.sudo());
-        let ssh = &self.tools.ssh;
-        let output = ssh.command(&self.target, &command).capture().await?;
-        if output.status.success() {
-            return Ok(None);
-        }
-        let why = complaint(&output.stderr);
-        Ok(Some(format!(
-            "what an earlier activation left cannot be removed: {canary}: {why}"
-        )))
-    }
-
-    /// Why the host's guard does not take it; none if it does.
-    async fn hand_over_release(&self) -> Result<Option<String>> {
-        let Some(release) = &self.tools.release else {
-            return Ok(Some(
-                "its guard takes releases only: cargo xtask release, and --release FILE".to_owned(),
-            ));
-        };
-        let output = self
-            .tools
-            .ssh
-            .command(&self.target, "accept-release")
-            .stdin(release.to_wire()?)
-            .capture()
-            .await?;
-        if output.status.success() {
-            return Ok(None);
-        }
-        Ok(Some(match Refusal::find(&output.stderr) {
-            Some(refusal) => refusal.to_string(),
-            None => format!("its guard {}: {}", output.status, complaint(&output.stderr)),
-        }))
+    /// What an activation may take, with going back.
+    fn longest_activation(&self) -> Duration {
+        let node = self.job.host.node.as_ref();
+        let longest = node.map_or(240, |node| node.activation_timeout + node.confirm_timeout);
+        Duration::from_secs(u64::from(longest) + 30)
     }
 
     async fn call_deploy_rs(&self) -> Result<Output> {
@@ -245,6 +225,11 @@ impl Host {
                     None => (),
                 }
             }
+            // A guard comes to an end, and says until then that it has not.
+            let patience = match &answer {
+                Ok(live) if live.guard.is_some() && live.is_busy() => self.longest_activation(),
+                _ => patience,
+            };
             if started.elapsed() > patience {
                 return Ok(answer.map(|live| (unsettled(&self.plan, &live), live)));
             }
@@ -310,7 +295,7 @@ impl Host {
     }
 
     /// What deploy-rs puts before its commands on the host.
-    fn sudo(&self) -> String {
+    pub(super) fn sudo(&self) -> String {
         if self.target.user.as_deref() == Some(self.user()) {
             return String::new();
         }

@@ -4,6 +4,7 @@ pub mod ask;
 mod compare;
 mod health;
 pub mod here;
+mod hindrance;
 mod host;
 pub mod inhibitors;
 pub mod journal;
