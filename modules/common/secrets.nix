@@ -34,7 +34,7 @@ in
       };
       description = ''
         Who can read this host's secrets beside the host, by name: public ssh keys (ed25519 or rsa) or age recipients. A
-        key that deploys is refused, whoever holds it, since CI's is one of them.
+        key that deploys any host, or asks for releases, is refused, whoever holds it, since CI's is one of them.
       '';
     };
     root = mkOption {
@@ -59,7 +59,6 @@ in
         {
           file = if cfg.file == null then null else relative cfg.file;
           inherit (cfg) operators;
-          deployKeys = config.homelab.users.deploy.keys;
           uses = lib.mapAttrs (_: secret: {
             file = relative secret.sopsFile;
             inherit (secret) format key;

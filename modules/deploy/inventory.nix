@@ -54,12 +54,14 @@ in
         }
       else
         null;
-    # How it is asked for releases.
+    # How it is asked for releases, and with which keys.
     releases =
       if config.homelab.builder.releases.enable then
-        { inherit (config.homelab.builder.releases) user; }
+        { inherit (config.homelab.builder.releases) user keys; }
       else
         null;
+    # Who may deploy it: with these keys no secret is to be read.
+    deployKeys = config.homelab.users.deploy.keys;
     exporterPort =
       if config.homelab.services.monitoring.exporter.enable then
         config.homelab.services.monitoring.exporter.port

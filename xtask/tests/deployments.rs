@@ -1,11 +1,13 @@
 //! Deployments over real ssh with the real deploy-rs: to hosts on this machine (tests/loopback).
 #![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
+mod browser;
 mod fleet;
 mod loopback;
 mod schema;
 mod support;
 
+use browser::{Browser, Faults};
 use fleet::{document, with_filters};
 use loopback::Loopback;
 use support::transcript;
@@ -608,6 +610,9 @@ fn guards_tell_their_history_and_go_back() {
         "<h2>Wave 0</h2>",
     ] {
         assert!(page.contains(part), "no {part} in {page}");
+    }
+    if let Some(mut browser) = Browser::start() {
+        assert_eq!(browser.faults(&file), Faults::default());
     }
     let nowhere = lab.xtask(&["status", "--html", "/proc/fleet.html"]);
     assert_eq!(nowhere.status.code(), Some(1));

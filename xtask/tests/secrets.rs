@@ -267,6 +267,24 @@ fn each_fault_of_the_fleet_is_seen() {
         &[("eve", &secrets.ci)],
         MAIL_USES,
     );
+    // Nor may what deploys hosts without secrets, or asks for releases, be an operator's.
+    let no_secrets = format!(
+        "{{\n  homelab.deploy.targetHost = \"10.0.0.9\";\n  homelab.users.deploy.keys.old = \"{} old\";\n  \
+         homelab.builder = {{ enable = true; releases.enable = true; releases.keys.forge = \"{}\"; }};\n}}\n",
+        secrets.old.public, secrets.bob.public
+    );
+    let forge = secrets.host(
+        "10.0.0.10",
+        &secrets.mail,
+        &[("eve", &secrets.bob)],
+        MAIL_USES,
+    );
+    let old = secrets.host(
+        "10.0.0.11",
+        &secrets.mail,
+        &[("eve", &secrets.old)],
+        MAIL_USES,
+    );
     let nobody = secrets.host("10.0.0.6", &secrets.mail, &[], MAIL_USES);
     let outside =
         "  sops.secrets.token.sopsFile = \"/etc/token.yaml\";\n  sops.validateSopsFiles = false;\n";
@@ -276,10 +294,13 @@ fn each_fault_of_the_fleet_is_seen() {
     let hosts = [
         ("Bad", bad),
         ("Deploys", deploys),
+        ("DeploysOther", old),
+        ("HasNone", no_secrets),
         ("Ini", ini),
         ("Keyless", keyless),
         ("Nobody", nobody),
         ("Outside", outside),
+        ("Releases", forge),
     ];
     for (name, text) in hosts {
         secrets
@@ -293,9 +314,11 @@ fn each_fault_of_the_fleet_is_seen() {
     for wanted in [
         "Bad: badKey",
         "Deploys: operatorDeploys",
+        "DeploysOther: operatorDeploys",
         "Keyless: noHostKey",
         "Nobody: noOperator",
         "Outside: outsideOfFleet",
+        "Releases: operatorDeploys",
         "hosts/Ini/a.ini: unreadable",
     ] {
         assert!(found.iter().any(|it| it == wanted), "{wanted}: {found:?}");

@@ -40,6 +40,9 @@ pub struct Host {
     /// How it is asked for releases; none if it makes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases: Option<Releases>,
+    /// Keys that may deploy it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deploy_keys: BTreeMap<String, String>,
     #[serde(default)]
     pub runner_label: String,
     /// Public keys of its sshd, as in `/etc/ssh/ssh_host_ed25519_key.pub`.
@@ -72,6 +75,9 @@ pub struct Host {
 pub struct Releases {
     /// The account that is asked.
     pub user: String,
+    /// Keys that may ask, by name.
+    #[serde(default)]
+    pub keys: BTreeMap<String, String>,
 }
 
 /// What a host fetches paths from, and whose signatures it takes.
@@ -96,8 +102,6 @@ pub struct Secrets {
     pub file: Option<String>,
     /// Who can read all of them beside the host: ssh keys or age recipients, by name.
     pub operators: BTreeMap<String, String>,
-    /// Keys that may deploy, by name, and must not read any of them.
-    pub deploy_keys: BTreeMap<String, String>,
     /// The secrets by name.
     pub uses: BTreeMap<String, Use>,
 }

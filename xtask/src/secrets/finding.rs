@@ -27,7 +27,7 @@ pub enum Fault {
     NoOperator,
     /// age takes no such key.
     BadKey,
-    /// An operator's key is also one that deploys.
+    /// An operator's key is also one that deploys, or asks for releases.
     OperatorDeploys,
     /// An operator's key is also that of a host, which could read what is for others.
     OperatorIsHost,

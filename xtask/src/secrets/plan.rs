@@ -29,6 +29,8 @@ pub enum Owner {
     Host(HostName),
     Operator(String),
     DeployKey(String),
+    /// One that asks the builder for releases.
+    ReleasesKey(String),
 }
 
 impl fmt::Display for Owner {
@@ -37,6 +39,7 @@ impl fmt::Display for Owner {
             Self::Host(name) => write!(f, "host {name}"),
             Self::Operator(name) => write!(f, "operator {name}"),
             Self::DeployKey(name) => write!(f, "deploy key {name}"),
+            Self::ReleasesKey(name) => write!(f, "key {name} that asks for releases"),
         }
     }
 }
@@ -57,12 +60,15 @@ impl Plan {
             for key in host_keys(host).into_iter().flatten() {
                 plan.owners.insert(key, Owner::Host(host.name.clone()));
             }
-            let deploy_keys = host.secrets.iter().flat_map(|it| &it.deploy_keys);
-            for (holder, key) in deploy_keys {
+            // CI has one of them, or both in one key: of all hosts, those without secrets too.
+            let asks = host.releases.iter().flat_map(|it| &it.keys);
+            let asks = asks.map(|(holder, key)| (key, Owner::ReleasesKey(holder.clone())));
+            let deploys = host.deploy_keys.iter();
+            let deploys = deploys.map(|(holder, key)| (key, Owner::DeployKey(holder.clone())));
+            for (key, owner) in asks.chain(deploys) {
                 // One that age does not take can read nothing.
                 if let Ok(key) = Recipient::parse(key) {
-                    let own = key.as_age().unwrap_or(key);
-                    plan.owners.insert(own, Owner::DeployKey(holder.clone()));
+                    plan.owners.insert(key.as_age().unwrap_or(key), owner);
                 }
             }
         }
@@ -143,7 +149,7 @@ impl Plan {
                     format!("that of {owner}"),
                     "a key that is no host's, in homelab.secrets.operators",
                 ),
-                Some(owner @ Owner::DeployKey(_)) => (
+                Some(owner @ (Owner::DeployKey(_) | Owner::ReleasesKey(_))) => (
                     Fault::OperatorDeploys,
                     format!("the {owner}"),
                     "a key that deploys nothing, in homelab.secrets.operators",

@@ -51,10 +51,20 @@ impl Bench<'_> {
 
     pub(super) async fn crates(&self) -> Result<Outcome> {
         let mut sum = Outcome::default();
-        if !Path::new("/usr/sbin/sshd").exists() {
-            let why = "no sshd here, and deployments are tested with a real one";
-            if let Err(error) = setup::debian_packages(self.global, &["openssh-server"], why).await
-            {
+        let here = [
+            (
+                Path::new("/usr/sbin/sshd").exists(),
+                "openssh-server",
+                "no sshd here, and deployments are tested with a real one",
+            ),
+            (
+                which::which("chromium").is_ok(),
+                "chromium",
+                "no Chromium here, and the fleet's page is opened in it",
+            ),
+        ];
+        for (_, package, why) in here.iter().filter(|(there, ..)| !there) {
+            if let Err(error) = setup::debian_packages(self.global, &[package], why).await {
                 // The tests that need it report that they are skipped.
                 report::error(&error);
             }

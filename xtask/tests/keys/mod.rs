@@ -74,6 +74,8 @@ pub struct Secrets {
     pub ann: Key,
     pub bob: Key,
     pub ci: Key,
+    /// Deploys a host that has no secrets.
+    pub old: Key,
     _keys: TempDir,
     home: TempDir,
 }
@@ -95,6 +97,7 @@ impl Secrets {
             ann: key("ann"),
             bob: key("bob"),
             ci: key("ci"),
+            old: key("old"),
             _keys: keys,
             home: tempfile::tempdir().unwrap(),
         };

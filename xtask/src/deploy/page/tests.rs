@@ -113,8 +113,8 @@ fn rolled_back(text: &str) -> Outcome {
     }
 }
 
-#[test]
-fn a_person_sees_waves_and_what_became_of_deployments() {
+/// The page that the documents show a picture of.
+pub fn of_four_hosts() -> String {
     let mut tested = live('o', 'n');
     tested.state = HostState::TestUntil {
         until: Time::from_unix(NOW + HOUR),
@@ -164,11 +164,16 @@ fn a_person_sees_waves_and_what_became_of_deployments() {
         ),
         ("Ingress", missing("connection timed out")),
     ]);
-    insta::assert_snapshot!(body(&made(hosts, &histories)));
+    made(hosts, &histories)
 }
 
 #[test]
-fn whatever_a_host_says_stays_text() {
+fn a_person_sees_waves_and_what_became_of_deployments() {
+    insta::assert_snapshot!(body(&of_four_hosts()));
+}
+
+/// The page of hosts that say markup of themselves.
+pub fn of_hostile_hosts() -> String {
     let mut said = live('n', 'n');
     said.failed_units = vec![HOSTILE.to_owned()];
     said.state = HostState::Held {
@@ -195,7 +200,7 @@ fn whatever_a_host_says_stays_text() {
         ),
         (HOSTILE, missing(HOSTILE)),
     ]);
-    let page = made(
+    made(
         vec![
             (
                 "Niko",
@@ -205,7 +210,12 @@ fn whatever_a_host_says_stays_text() {
             (HOSTILE, host(1, HOSTILE), unreachable),
         ],
         &histories,
-    );
+    )
+}
+
+#[test]
+fn whatever_a_host_says_stays_text() {
+    let page = of_hostile_hosts();
     assert!(!page.contains("<script"), "{page}");
     assert!(!page.contains("('\"&')"), "{page}");
     let escaped = "&lt;script&gt;alert(&#39;&quot;&amp;&#39;)";
