@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use guard::builder;
 use guard::closure::path_info;
@@ -10,19 +11,24 @@ use guard::command::{self, Command, Mode};
 use guard::config::{Config, Partly};
 use guard::release::{is_host_name, Release, SignedRelease};
 use guard::store_path::StorePath;
+use guard::time::Time;
+use guard::upgrade::{figures, hydra, Settings};
 use guard::wire::{self, Answers};
 
 /// Whether the bytes were taken.
 pub type Target = fn(&[u8]) -> bool;
 
 /// Each with the name of its folder in `corpus/`.
-pub const ALL: [(&str, Target); 7] = [
+pub const ALL: [(&str, Target); 10] = [
     ("builder", builder),
     ("command", command),
     ("config", config),
+    ("figures", figures),
+    ("hydra", hydra),
     ("path-info", path_info),
     ("release", release),
     ("store-path", store_path),
+    ("upgrade", upgrade),
     ("wire", wire),
 ];
 
@@ -108,6 +114,14 @@ fn rendered(command: &Command) -> String {
         } => format!("hold --reason '{reason}'"),
         Command::Unhold => "unhold".to_owned(),
         Command::Reboot => "reboot".to_owned(),
+        Command::AcceptBuild { toplevel, build } => {
+            format!("accept-build {toplevel} --build {build}")
+        }
+        Command::Upgraded { result, text } => {
+            let text = text.as_ref().map(|text| format!(" --text '{text}'"));
+            let text = text.unwrap_or_default();
+            format!("upgraded --result {}{text}", result.as_str())
+        }
     }
 }
 
@@ -191,6 +205,67 @@ pub fn wire(bytes: &[u8]) -> bool {
         taken = true;
     }
     taken
+}
+
+/// What a canary's exporter tells.
+pub fn figures(bytes: &[u8]) -> bool {
+    let Ok(figures) = figures::parse(bytes) else {
+        return false;
+    };
+    let label = |(name, value): &(String, String)| {
+        let value = value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n");
+        format!("{name}=\"{value}\"")
+    };
+    let text: String = figures
+        .iter()
+        .map(|figure| {
+            let labels: Vec<String> = figure.labels.iter().map(label).collect();
+            format!("{}{{{}}} {}\n", figure.name, labels.join(","), figure.value)
+        })
+        .collect();
+    let again = figures::parse(text.as_bytes()).unwrap();
+    // Not a number equals nothing, itself neither.
+    assert_eq!(format!("{again:?}"), format!("{figures:?}"));
+    // Whatever it is, it is a proof or none.
+    let path: StorePath = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-a"
+        .parse()
+        .unwrap();
+    for toplevel in [None, Some(&path)] {
+        let _ = figures::healthy(&figures, toplevel, Time::from_unix(1), Duration::ZERO);
+    }
+    true
+}
+
+/// What Hydra answers of a job's latest build.
+pub fn hydra(bytes: &[u8]) -> bool {
+    let Ok(build) = hydra::parse(bytes) else {
+        return false;
+    };
+    assert!(build.id > 0);
+    // What is passed over need not be a text that could be written again.
+    let Ok(document) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+        return true;
+    };
+    assert_eq!(document["buildstatus"], 0);
+    assert_eq!(
+        document["buildoutputs"]["out"]["path"],
+        build.toplevel.as_str()
+    );
+    true
+}
+
+/// Where a host looks for its releases.
+pub fn upgrade(bytes: &[u8]) -> bool {
+    let Ok(settings) = Settings::parse(bytes) else {
+        return false;
+    };
+    let document: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    let again = Settings::parse(&serde_json::to_vec(&document).unwrap());
+    assert_eq!(again.unwrap(), settings);
+    true
 }
 
 pub fn store_path(bytes: &[u8]) -> bool {

@@ -8,7 +8,7 @@ use crate::answer::{Outcome, Purpose, ReleaseId};
 use crate::command::Mode;
 use crate::refusal::{Code, Refusal};
 use crate::release::{ActionKind, Release};
-use crate::state::State;
+use crate::state::{AcceptedBuild, State};
 use crate::store_path::StorePath;
 use crate::time::Time;
 
@@ -35,6 +35,9 @@ pub enum Wish {
     /// The process of an activation is gone.
     Recover,
 }
+
+/// As whom the host itself asks when it looks for something newer; no key has the name.
+pub const UPGRADE: &str = "upgrade";
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,7 +126,10 @@ pub fn admit(
             confirmed,
             confirm_timeout,
         } => {
-            let mut admission = deploy(state, facts, profile, *mode, *confirmed)?;
+            let mut admission = match accepted_build(state, asker, profile) {
+                Some(build) => deploy_build(build, *mode, *confirmed)?,
+                None => deploy(state, facts, profile, *mode, *confirmed)?,
+            };
             admission.confirm_timeout = *confirm_timeout;
             Ok(Admitted::Activation(admission))
         }
@@ -189,6 +195,41 @@ fn deploy(
             .then_some(action.lease_seconds)
             .flatten(),
         removes_guard: named.removes_guard,
+        confirm_timeout: Duration::ZERO,
+    })
+}
+
+/// What the host itself asks for by the system's own name was accepted as a build, and no release names it.
+fn accepted_build<'s>(
+    state: &'s State,
+    asker: &Asker,
+    profile: &StorePath,
+) -> Option<&'s AcceptedBuild> {
+    (state.build.as_ref()).filter(|build| asker.name == UPGRADE && build.toplevel == *profile)
+}
+
+/// As a release with the action `switch` would have it.
+fn deploy_build(build: &AcceptedBuild, mode: Mode, confirmed: bool) -> Result<Admission, Refusal> {
+    if !mode.fits(ActionKind::Switch) {
+        return Err(Refusal::because(
+            Code::WrongAction,
+            ActionKind::Switch.as_str(),
+        ));
+    }
+    let purpose = match mode {
+        Mode::Dry => Purpose::DryActivate,
+        _ => Purpose::Switch,
+    };
+    if purpose == Purpose::Switch && !confirmed {
+        return Err(Refusal::new(Code::NoConfirmation));
+    }
+    Ok(Admission {
+        purpose,
+        toplevel: build.toplevel.clone(),
+        profile: Some(build.toplevel.clone()),
+        release: None,
+        lease_seconds: None,
+        removes_guard: false,
         confirm_timeout: Duration::ZERO,
     })
 }
@@ -298,6 +339,32 @@ pub fn accept(
         } else {
             Err(Refusal::because(Code::CounterReused, release.counter))
         };
+    }
+    Ok(false)
+}
+
+/// Whether a build takes the place of the one that the host has. `true`: it is the same one. Nothing but Hydra's answer
+/// says which is newer: what the host had once for good does not come back this way.
+///
+/// # Errors
+/// `downgrade`, `counter-reused`.
+pub fn accept_build(state: &State, toplevel: &StorePath, build: u64) -> Result<bool, Refusal> {
+    if let Some(known) = &state.build {
+        if build < known.build {
+            let text = format!("build {build} after {}", known.build);
+            return Err(Refusal::because(Code::Downgrade, text));
+        }
+        if build == known.build {
+            return if known.toplevel == *toplevel {
+                Ok(true)
+            } else {
+                Err(Refusal::because(Code::CounterReused, build))
+            };
+        }
+    }
+    if state.is_confirmed(toplevel) {
+        let text = format!("{toplevel}, which it had before");
+        return Err(Refusal::because(Code::Downgrade, text));
     }
     Ok(false)
 }

@@ -39,6 +39,9 @@ pub struct Status {
     pub boot_on_trial: bool,
     /// The last activation, or the one that is going on.
     pub last_activation: Option<Activation>,
+    /// What the host's last look for something newer came to; null where it does not look, or has not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_upgrade: Option<Upgrade>,
 }
 
 /// One thing at a time; the first that holds of: activating, awaiting confirmation, on trial, test, held, idle.
@@ -288,13 +291,76 @@ pub struct Accepted {
     pub known: bool,
 }
 
-/// The answer to `poll`: the activation that is going on, or the last one.
+/// The answer to `poll`. `upgrade` is what the look that it brought about came to; null if that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Poll {
     pub host: String,
     pub state: HostState,
     pub activation: Option<Activation>,
+    pub upgrade: Option<Upgrade>,
+}
+
+/// What a host's own look for something newer came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upgrade {
+    /// Grows with each.
+    pub number: u64,
+    pub at: Time,
+    pub result: UpgradeResult,
+    /// In a line; begins with `refused CODE` where something was.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpgradeResult {
+    /// There was nothing to do.
+    UpToDate,
+    /// It was activated, and confirmed.
+    Upgraded,
+    /// Not now: the cache does not answer, a canary is not healthy, somebody holds the host.
+    Waiting,
+    /// What is offered is not to be had.
+    Refused,
+    /// It was tried, and the host is back on what ran before; or the guard cannot be asked.
+    Failed,
+}
+
+impl UpgradeResult {
+    const ALL: [Self; 5] = [
+        Self::UpToDate,
+        Self::Upgraded,
+        Self::Waiting,
+        Self::Refused,
+        Self::Failed,
+    ];
+
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UpToDate => "up-to-date",
+            Self::Upgraded => "upgraded",
+            Self::Waiting => "waiting",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|result| result.as_str() == word)
+    }
+}
+
+/// The answer to `accept-build`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildAccepted {
+    pub host: String,
+    pub build: u64,
+    /// The host had it already.
+    pub known: bool,
 }
 
 /// The answer to `hold`, `unhold` and `reboot`, and to `rollback` and `keep` after their output.

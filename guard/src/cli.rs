@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{builder, config};
+use crate::{builder, config, upgrade};
 
 /// Takes what a signed release names for this host, and nothing else.
 #[derive(Debug, Parser)]
@@ -42,6 +42,12 @@ pub enum Door {
     Local {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
+    },
+    /// Looks for a newer release, and has it activated: pull mode, which a timer starts.
+    Upgrade {
+        /// Where it looks.
+        #[arg(long, default_value = upgrade::FILE, value_name = "FILE")]
+        settings: PathBuf,
     },
     /// Writes the host's figures for Prometheus; `--config` names the collector's settings.
     Metrics {

@@ -8,45 +8,58 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
+use serde::de::DeserializeOwned;
 
 use crate::answer::Status;
 use crate::command::{parse_words, Command};
-use crate::refusal::EXIT_CODE;
+use crate::refusal::{Refusal, EXIT_CODE};
 use crate::wire::{write, Answer, Answers, Follow, Request};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// An activation may restart the service.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
-const STATUS_WITHIN: Duration = Duration::from_secs(15);
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// How a conversation ended.
+#[derive(Debug)]
+pub enum Ended {
+    Exit(i32),
+    /// It was printed, too.
+    Refused(Refusal),
+}
 
 /// Asks for `status`, as whoever runs this.
 ///
 /// # Errors
 /// If the service does not answer.
 pub fn status(socket: &Path) -> Result<Status> {
+    document(socket, &Request::of(["status"]))
+}
+
+/// Asks for what is answered with a document and nothing else.
+///
+/// # Errors
+/// A `Refusal`, or if the service does not answer.
+pub fn document<T: DeserializeOwned>(socket: &Path, request: &Request) -> Result<T> {
     let stream = UnixStream::connect(socket).context("the guard's socket is not open")?;
-    stream.set_read_timeout(Some(STATUS_WITHIN))?;
-    stream.set_write_timeout(Some(STATUS_WITHIN))?;
-    let request = Request {
-        name: None,
-        words: vec!["status".to_owned()],
-        document: None,
-        follow: None,
-    };
-    let asked = write(&stream, &request);
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    stream.set_write_timeout(Some(ANSWER_WITHIN))?;
+    let asked = write(&stream, request);
     let mut answers = Answers::new(stream);
+    let mut why = "the guard hung up".to_owned();
     while let Some(answer) = answers.read()? {
         match answer {
             Answer::Document(text) => {
-                return serde_json::from_str(&text).context("cannot read the status")
+                return serde_json::from_str(&text).context("cannot read the guard's answer")
             }
             Answer::Refused(refusal) => return Err(refusal.into()),
+            Answer::Note(text) => why = text,
             _ => (),
         }
     }
     asked?;
-    bail!("the guard hung up")
+    bail!(why)
 }
 
 /// Asks, prints, and says what to exit with.
@@ -54,6 +67,17 @@ pub fn status(socket: &Path) -> Result<Status> {
 /// # Errors
 /// If the service cannot be reached, or nobody reads what is printed.
 pub fn talk(socket: &Path, request: &Request) -> Result<i32> {
+    Ok(match converse(socket, request)? {
+        Ended::Exit(code) => code,
+        Ended::Refused(_) => EXIT_CODE,
+    })
+}
+
+/// Asks, prints, and says how it ended.
+///
+/// # Errors
+/// As `talk`.
+pub fn converse(socket: &Path, request: &Request) -> Result<Ended> {
     let mut request = request.clone();
     let mut within = CONNECT_WITHIN;
     loop {
@@ -61,7 +85,7 @@ pub fn talk(socket: &Path, request: &Request) -> Result<i32> {
         // Whom the service refuses at once it does not listen to; what it says is there all the same.
         let asked = write(&stream, &request);
         match listen(stream, &mut request)? {
-            Some(code) => return Ok(code),
+            Some(ended) => return Ok(ended),
             // An activation's output is taken up where it was, and whoever only waits waits on; what began is not begun
             // twice.
             None if request.follow.is_some() || waits(&request) => within = RECONNECT_WITHIN,
@@ -95,8 +119,8 @@ fn connect(socket: &Path, within: Duration) -> Result<UnixStream> {
     }
 }
 
-/// The exit code; none if the service is gone.
-fn listen(stream: UnixStream, request: &mut Request) -> Result<Option<i32>> {
+/// How it ended; none if the service is gone.
+fn listen(stream: UnixStream, request: &mut Request) -> Result<Option<Ended>> {
     let watched = stream.try_clone().context("cannot share the socket")?;
     let mut answers = Answers::new(stream);
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
@@ -125,9 +149,9 @@ fn listen(stream: UnixStream, request: &mut Request) -> Result<Option<i32>> {
             }
             Answer::Refused(refusal) => {
                 writeln!(err, "{refusal}")?;
-                return Ok(Some(EXIT_CODE));
+                return Ok(Some(Ended::Refused(refusal)));
             }
-            Answer::Exit(code) => return Ok(Some(code)),
+            Answer::Exit(code) => return Ok(Some(Ended::Exit(code))),
         }
     }
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::UpgradeResult;
 use crate::refusal::{Code, Refusal};
 use crate::release::ActionKind;
 use crate::store_path::{is_hash, StorePath};
 
 /// Bytes of a command line. deploy-rs's longest has some 400.
 pub const LIMIT: usize = 4096;
+/// Bytes of a reason, and of what an upgrade came to.
+pub const TEXT_LIMIT: usize = 200;
 const CANARY: &str = "deploy-rs-canary-";
 /// What deploy-rs's node settings lead to when nobody sets them otherwise.
 const SUDO: [&str; 3] = ["sudo", "-u", "root"];
@@ -56,6 +59,15 @@ pub enum Command {
     },
     Unhold,
     Reboot,
+    /// What the host's own upgrades say, and nobody else.
+    AcceptBuild {
+        toplevel: StorePath,
+        build: u64,
+    },
+    Upgraded {
+        result: UpgradeResult,
+        text: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +99,28 @@ impl Mode {
             Self::Boot => action == ActionKind::Boot,
             Self::Test => action == ActionKind::Test,
         }
+    }
+}
+
+impl Activate {
+    /// As deploy-rs says it.
+    pub fn words(&self) -> Vec<String> {
+        let profile = &self.profile;
+        let flags = [
+            (self.confirmed, "--magic-rollback"),
+            (self.mode == Mode::Dry, "--dry-activate"),
+            (self.mode == Mode::Boot, "--boot"),
+            (self.mode == Mode::Test, "--test"),
+        ];
+        let seconds = self.confirm_timeout.as_secs();
+        let line = format!(
+            "{profile}/activate-rs activate {profile} --profile-user root --profile-name system --temp-path /tmp \
+             --confirm-timeout {seconds}"
+        );
+        let set = flags.into_iter().filter(|flag| flag.0);
+        (line.split(' ').map(str::to_owned))
+            .chain(set.map(|flag| flag.1.to_owned()))
+            .collect()
     }
 }
 
@@ -137,7 +171,7 @@ pub fn parse_words<S: AsRef<str>>(words: &[S]) -> Result<Command, Refusal> {
             limit: rest.number("--limit", 1, 1000)?.unwrap_or(20) as usize,
         },
         "poll" => Command::Poll {
-            wait: Duration::from_secs(rest.number("--wait", 0, 300)?.unwrap_or(0)),
+            wait: Duration::from_secs(rest.number("--wait", 0, 900)?.unwrap_or(0)),
         },
         "rollback" => Command::Rollback {
             to: rest.number("--to", 1, u64::from(u32::MAX))?,
@@ -148,6 +182,25 @@ pub fn parse_words<S: AsRef<str>>(words: &[S]) -> Result<Command, Refusal> {
         },
         "unhold" => Command::Unhold,
         "reboot" => Command::Reboot,
+        "accept-build" => {
+            let path = rest.next()?;
+            Command::AcceptBuild {
+                toplevel: path
+                    .parse()
+                    .map_err(|_| Refusal::because(Code::BadArgument, quoted(path)))?,
+                build: rest
+                    .number("--build", 1, u64::MAX)?
+                    .ok_or_else(|| missing("--build"))?,
+            }
+        }
+        "upgraded" => {
+            let word = rest.value("--result")?.unwrap_or_default();
+            Command::Upgraded {
+                result: UpgradeResult::of_word(word)
+                    .ok_or_else(|| Refusal::because(Code::BadArgument, quoted(word)))?,
+                text: rest.text("--text")?,
+            }
+        }
         _ => return Err(Refusal::because(Code::UnknownCommand, quoted(first))),
     };
     rest.end()?;
@@ -278,7 +331,7 @@ impl<'a> Words<'a> {
     }
 
     fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
-        const LIMIT: usize = 200;
+        const LIMIT: usize = TEXT_LIMIT;
         match self.value(name)? {
             Some(text) if text.is_empty() || text.len() > LIMIT => Err(Refusal::because(
                 Code::BadArgument,

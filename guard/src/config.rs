@@ -40,6 +40,9 @@ pub struct Config {
     pub min_free: MinFree,
     #[serde(default)]
     pub health_checks: BTreeMap<String, HealthCheck>,
+    /// None: the host is deployed by others only.
+    #[serde(default)]
+    pub upgrade: Option<Upgrades>,
     pub programs: Programs,
     /// PATH of what the guard starts.
     pub path: String,
@@ -60,6 +63,18 @@ pub enum Loader {
 pub struct MinFree {
     pub store: u64,
     pub esp: u64,
+}
+
+/// A host that looks for what is new itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Upgrades {
+    /// As whom it looks.
+    pub user: String,
+    /// The unit that does it.
+    pub unit: String,
+    /// Whether that user may have activated what no release names: Hydra's builds.
+    pub takes_builds: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -29,5 +29,7 @@ pub mod store_path;
 pub mod system;
 pub mod time;
 pub mod toplevels;
+pub mod upgrade;
 pub mod whole_file;
+pub mod window;
 pub mod wire;

@@ -8,7 +8,7 @@ use clap::Parser;
 use guard::cli::{Cli, Door};
 use guard::config::Config;
 use guard::refusal::{Code, Refusal, EXIT_CODE};
-use guard::{builder, door, early, metrics, runner, serve};
+use guard::{builder, door, early, metrics, runner, serve, upgrade};
 
 fn main() -> ExitCode {
     // Whatever is created is the guard's alone, until it says otherwise.
@@ -44,6 +44,9 @@ fn run(cli: Cli) -> Result<i32> {
     if let Door::Metrics { to } = &cli.door {
         return metrics::write(&metrics::Settings::read(&cli.config)?, to).map(|()| 0);
     }
+    if let Door::Upgrade { settings } = &cli.door {
+        return upgrade::run(settings);
+    }
     let config = Config::read(&cli.config)?;
     match cli.door {
         Door::Ssh { name } => door::open(&config, &name, asked.as_deref()),
@@ -51,6 +54,6 @@ fn run(cli: Cli) -> Result<i32> {
         Door::Boot => early::boot(&config).map(|()| 0),
         Door::Local { words } => door::local(&config, words),
         Door::Activate { order } => runner::run(&config, &order).map(|()| 0),
-        Door::Codes | Door::Metrics { .. } | Door::Release { .. } => Ok(0),
+        Door::Codes | Door::Metrics { .. } | Door::Release { .. } | Door::Upgrade { .. } => Ok(0),
     }
 }

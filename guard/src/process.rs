@@ -32,6 +32,7 @@ pub struct Program {
     env: Vec<(String, OsString)>,
     input: Vec<u8>,
     time: Duration,
+    limit: u64,
 }
 
 /// How a program ended. A signal is never a pass.
@@ -67,6 +68,7 @@ impl Program {
             env: Vec::new(),
             input: Vec::new(),
             time: Duration::from_secs(60),
+            limit: OUTPUT_LIMIT,
         }
     }
 
@@ -94,12 +96,20 @@ impl Program {
         self
     }
 
+    /// Bytes that it may print; by default 64 MiB.
+    #[must_use]
+    pub fn at_most(mut self, limit: u64) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Runs it and takes what it prints.
     ///
     /// # Errors
-    /// If it cannot be started, or prints more than 64 MiB.
+    /// If it cannot be started, or prints more than it may.
     pub fn capture(self) -> Result<Captured> {
         let (name, time, input) = (self.name(), self.time, self.input.clone());
+        let limit = self.limit;
         let mut command = self.command();
         command
             .stdin(Stdio::piped())
@@ -113,18 +123,19 @@ impl Program {
             // A program that does not want its input says so by its exit code.
             stdin.map(|mut stdin| stdin.write_all(&input))
         });
-        let stdout = reader(child.stdout.take());
-        let stderr = reader(child.stderr.take());
+        let stdout = reader(child.stdout.take(), limit);
+        let stderr = reader(child.stderr.take(), OUTPUT_LIMIT);
         let exit = wait(&mut child, time)?;
-        let take = |thread: std::thread::JoinHandle<std::io::Result<Vec<u8>>>| -> Result<Vec<u8>> {
+        type Reader = std::thread::JoinHandle<std::io::Result<Vec<u8>>>;
+        let take = |thread: Reader, limit: u64| -> Result<Vec<u8>> {
             let read = thread.join().map_err(|_| anyhow::anyhow!("no output"))?;
             let bytes = read.with_context(|| format!("cannot read what {name} prints"))?;
-            if bytes.len() as u64 > OUTPUT_LIMIT {
-                bail!("{name} prints more than {OUTPUT_LIMIT} bytes");
+            if bytes.len() as u64 > limit {
+                bail!("{name} prints more than {limit} bytes");
             }
             Ok(bytes)
         };
-        let (stdout, stderr) = (take(stdout)?, take(stderr)?);
+        let (stdout, stderr) = (take(stdout, limit)?, take(stderr, OUTPUT_LIMIT)?);
         drop(feed.join());
         Ok(Captured {
             exit,
@@ -235,11 +246,12 @@ impl Program {
 
 fn reader<R: Read + Send + 'static>(
     pipe: Option<R>,
+    limit: u64,
 ) -> std::thread::JoinHandle<std::io::Result<Vec<u8>>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(pipe) = pipe {
-            pipe.take(OUTPUT_LIMIT + 1).read_to_end(&mut bytes)?;
+            pipe.take(limit + 1).read_to_end(&mut bytes)?;
         }
         Ok(bytes)
     })
@@ -318,6 +330,15 @@ mod tests {
         assert_eq!(slow.capture().unwrap().exit, Exit::TimedOut);
         let error = shell("echo why >&2; exit 3").output().unwrap_err();
         assert_eq!(error.to_string(), "sh exited 3: why");
+    }
+
+    #[test]
+    fn what_prints_without_end_is_stopped() {
+        let error = shell("yes").env("PATH", "/usr/bin").at_most(1000).capture();
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "sh prints more than 1000 bytes"
+        );
     }
 
     #[test]

@@ -107,6 +107,10 @@ codes! {
     RebootForbidden = "reboot-forbidden",
     /// no reboot is due
     NoRebootDue = "no-reboot-due",
+    /// the host does not look for releases itself: homelab.upgrade.enable is false
+    NoUpgrades = "no-upgrades",
+    /// only a release says what this host is to have: homelab.upgrade.source is not hydra
+    NoBuilds = "no-builds",
 }
 
 impl fmt::Display for Code {

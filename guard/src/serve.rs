@@ -7,6 +7,7 @@ mod launch;
 mod reboot;
 mod tasks;
 mod trial;
+mod upgrade;
 mod verbs;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use anyhow::{bail, Context, Result};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
-use crate::admission::Asker;
+use crate::admission::{Asker, UPGRADE};
 use crate::config::Config;
 use crate::door::REFUSED;
 use crate::history::History;
@@ -44,6 +45,8 @@ pub(crate) struct Service {
     pub history: History,
     pub meeting: Meeting,
     deploy_uid: Option<u32>,
+    /// Of the host itself, where it looks for what is new.
+    upgrade_uid: Option<u32>,
     connections: Mutex<BTreeMap<String, usize>>,
     /// Held while somebody has the checks run.
     checking: Mutex<()>,
@@ -55,13 +58,18 @@ pub(crate) struct Service {
 /// If the socket or the guard's folders cannot be used.
 pub fn serve(config: Config, config_file: PathBuf) -> Result<()> {
     let listener = listener(&config)?;
-    let deploy = nix::unistd::User::from_name(&config.deploy_user)
-        .context("cannot look up the deploy user")?;
+    let uid = |name: &str| -> Result<Option<u32>> {
+        let user = nix::unistd::User::from_name(name)
+            .with_context(|| format!("cannot look up the user {name}"))?;
+        Ok(user.map(|user| user.uid.as_raw()))
+    };
+    let upgrades = config.upgrade.as_ref();
     let service = Arc::new(Service {
         store: Store::open(&config.places.state)?,
         history: History::new(&config.places.state),
         meeting: Meeting::open(&config)?,
-        deploy_uid: deploy.map(|user| user.uid.as_raw()),
+        deploy_uid: uid(&config.deploy_user)?,
+        upgrade_uid: upgrades.map_or(Ok(None), |it| uid(&it.user))?,
         connections: Mutex::new(BTreeMap::new()),
         checking: Mutex::new(()),
         config_file,
@@ -198,14 +206,18 @@ impl Service {
         stream.set_write_timeout(Some(ASK_WITHIN))?;
         let peer = getsockopt(stream, PeerCredentials).context("cannot ask who is there")?;
         let is_root = peer.uid() == 0;
-        if !is_root && Some(peer.uid()) != self.deploy_uid {
+        let is_upgrade = !is_root && Some(peer.uid()) == self.upgrade_uid;
+        if !is_root && !is_upgrade && Some(peer.uid()) != self.deploy_uid {
             let text = format!("uid {}", peer.uid());
             return Err(Refusal::because(Code::NotPermitted, text).into());
         }
         // Those who have not said who they are share a number of places, too.
         let unnamed = if is_root { None } else { Some(self.place("")?) };
         let request = wire::read_request(stream)?;
-        let asker = self.asker(is_root, &request)?;
+        let asker = match is_upgrade {
+            true => upgrade::asker(&request)?,
+            false => self.asker(is_root, &request)?,
+        };
         let _place = self.place(&asker.name)?;
         drop(unnamed);
         if let [refused, what] = request.words.as_slice() {
@@ -232,7 +244,7 @@ impl Service {
                 name: ROOT.to_owned(),
                 operator: true,
             }),
-            Some(name) if is_name(name) && name != ROOT => Ok(Asker {
+            Some(name) if is_name(name) && name != ROOT && name != UPGRADE => Ok(Asker {
                 operator: self.config.operators.contains(name),
                 name: name.clone(),
             }),

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Activation, HostState, ReleaseId};
+use crate::answer::{Activation, HostState, ReleaseId, Upgrade};
 use crate::machine::Step;
 use crate::release::SignedRelease;
 use crate::room;
@@ -32,6 +32,12 @@ pub struct State {
     /// The newest release that was accepted.
     #[serde(default)]
     pub release: Option<AcceptedRelease>,
+    /// The newest build that was accepted in place of a release.
+    #[serde(default)]
+    pub build: Option<AcceptedBuild>,
+    /// What the host's last look for something newer came to.
+    #[serde(default)]
+    pub upgrade: Option<Upgrade>,
     /// The activation that is going on, or that was cut short.
     #[serde(default)]
     pub current: Option<Current>,
@@ -55,6 +61,16 @@ pub struct AcceptedRelease {
     pub signer: String,
     pub accepted: Time,
     pub signed: SignedRelease,
+}
+
+/// A build of Hydra's, which nobody signed as what this host is to have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedBuild {
+    pub toplevel: StorePath,
+    /// Hydra's number of it, which grows.
+    pub build: u64,
+    pub accepted: Time,
 }
 
 /// An activation with all that is needed to take it back.
@@ -128,6 +144,8 @@ impl Default for State {
             version: VERSION,
             boot_id: None,
             release: None,
+            build: None,
+            upgrade: None,
             current: None,
             last: None,
             test: None,

@@ -57,6 +57,18 @@ pub enum Answer {
     Exit(i32),
 }
 
+impl Request {
+    /// Of a process on the host itself, as whoever it runs as.
+    pub fn of<S: Into<String>>(words: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            name: None,
+            words: words.into_iter().map(Into::into).collect(),
+            document: None,
+            follow: None,
+        }
+    }
+}
+
 /// Whether a text can be the name of a key.
 pub fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);

@@ -22,6 +22,10 @@ let
       "release"
       "--config"
       releases.signer
+    ]
+    ++ lib.optionals (releases.publish != null) [
+      "--publish"
+      "${releases.publish}/releases"
     ];
     path = lib.makeBinPath [
       config.nix.package
@@ -125,6 +129,15 @@ in
         example = "/var/lib/slipway-signer/signer.toml";
         description = "The signer's configuration, a file on the host: whose commits are taken is nothing that a commit says.";
       };
+      publish = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "/var/lib/slipway-published";
+        description = ''
+          Folder below which each host's newest release is put, as `releases/HOST.json`, for hosts that upgrade themselves
+          (`homelab.upgrade`). With `homelab.services.harmonia` on the same host the cache serves it.
+        '';
+      };
       program = mkOption {
         type = types.str;
         default = "${home}/xtask/bin/xtask";
@@ -177,7 +190,13 @@ in
         lib.mapAttrsToList entry releases.keys
       );
       users.groups.${releases.user} = { };
-      systemd.tmpfiles.rules = [ "d ${home} 0700 ${releases.user} ${releases.user} - -" ];
+      systemd.tmpfiles.rules = [
+        "d ${home} 0700 ${releases.user} ${releases.user} - -"
+      ]
+      ++ lib.optionals (releases.publish != null) [
+        "d ${releases.publish} 0755 root root - -"
+        "d ${releases.publish}/releases 0755 ${releases.user} ${releases.user} - -"
+      ];
 
       assertions = [
         {

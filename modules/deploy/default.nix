@@ -10,5 +10,6 @@
     ./inventory.nix
     ./options.nix
     ./reboot.nix
+    ./upgrade.nix
   ];
 }

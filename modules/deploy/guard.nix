@@ -9,6 +9,7 @@ let
   inherit (lib) mkOption types;
   cfg = config.homelab.deploy.guard;
   deploy = config.homelab.users.deploy;
+  inherit (config.homelab) upgrade;
   esp = config.boot.loader.efi.efiSysMountPoint;
   onSystemdBoot = config.boot.loader.systemd-boot.enable;
   MiB = 1024 * 1024;
@@ -36,6 +37,15 @@ let
       esp = cfg.minFreeEsp * MiB;
     };
     inherit (config.homelab.inventory) healthChecks;
+    upgrade =
+      if upgrade.enable then
+        {
+          user = "upgrade";
+          unit = "slipway-upgrade.service";
+          takesBuilds = upgrade.source == "hydra";
+        }
+      else
+        null;
     path = lib.makeBinPath [
       pkgs.coreutils
       pkgs.systemd
@@ -151,6 +161,8 @@ in
         "slipway-guard-boot.service"
       ];
       unitConfig.RequiresMountsFor = "/var/lib/slipway-guard";
+      # Whom it lets in is asked once.
+      restartTriggers = [ (builtins.toJSON settings.upgrade) ];
       # Its activations are units of their own: it may start again, as a newer one, in the middle of one.
       serviceConfig = {
         ExecStart = "${program cfg.package "slipway-guard"} serve";

@@ -28,6 +28,7 @@ in
       hostKeys
       ;
     guard = cfg.guard.enable;
+    upgrade = config.homelab.upgrade.enable;
     reboot = {
       inherit (config.homelab.reboot) unattended;
       window =

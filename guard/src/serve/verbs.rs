@@ -1,14 +1,13 @@
 //! Each verb with its rule. What changes the host becomes an order.
 
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::Service;
 use crate::admission::{accept, Asker, Facts, Wish};
-use crate::answer::{Accepted, Done, Entry, Event, History, Poll, ReleaseId, Status};
+use crate::answer::{Accepted, Done, Entry, Event, History, ReleaseId, Status};
 use crate::command::{parse_words, Command};
 use crate::config::Loader;
 use crate::refusal::{Code, Refusal};
@@ -51,6 +50,10 @@ impl Service {
                 return document_answer(stream, &History { host, entries });
             }
             Command::Poll { wait } => return document_answer(stream, &self.poll(stream, wait)?),
+            Command::AcceptBuild { toplevel, build } => {
+                return document_answer(stream, &self.accept_build(asker, toplevel, build)?)
+            }
+            Command::Upgraded { result, text } => self.upgraded(asker, result, text)?,
             Command::Hold { reason } => self.hold(asker, reason)?,
             Command::Unhold => self.unhold(asker)?,
             Command::Reboot => self.reboot(asker)?,
@@ -118,24 +121,9 @@ impl Service {
             unattended_reboot: self.config.unattended_reboot,
             boot_on_trial: self.config.loader == Loader::SystemdBoot,
             last_activation: activation(&state),
+            last_upgrade: state.upgrade.clone(),
             running,
         })
-    }
-
-    fn poll(&self, stream: &UnixStream, wait: Duration) -> Result<Poll> {
-        let deadline = std::time::Instant::now() + wait;
-        loop {
-            let state = self.store.read()?;
-            let over = state.current.is_none() || std::time::Instant::now() >= deadline;
-            if over || self.is_gone(stream) {
-                return Ok(Poll {
-                    host: self.config.host.clone(),
-                    state: state.host_state(),
-                    activation: activation(&state),
-                });
-            }
-            std::thread::sleep(super::follow::PAUSE);
-        }
     }
 
     fn accept_release(&self, asker: &Asker, document: &str) -> Result<Accepted> {
@@ -253,7 +241,7 @@ impl Service {
 }
 
 /// The activation that is going on, or the last one.
-fn activation(state: &State) -> Option<crate::answer::Activation> {
+pub(super) fn activation(state: &State) -> Option<crate::answer::Activation> {
     let current = state.current.as_ref().map(|current| &current.activation);
     current.or(state.last.as_ref()).cloned()
 }

@@ -89,6 +89,7 @@ builtins.mapAttrs (name: attrs: system ({ inherit name; } // attrs)) {
   slow.behaviour = "sleep 3";
   unit-fails.behaviour = "ln -sfn $T $R/current-system; echo nginx.service > $R/failed-units; exit 4";
   unhealthy.checks = check "exit 3";
+  loses-its-cache.behaviour = "cp $R/lost.json $R/upgrade.json";
   healthy.checks = check "test $(id -u) = 0";
   as-nobody.checks = ''{"c": {"command": "test $(id -un) = nobody && test -z \"$NIXOS_NO_CHECK\"", "user": "nobody", "settle": 0, "retries": 0, "timeout": 5}}'';
   boot-hangs.atBoot = "sleep 5";

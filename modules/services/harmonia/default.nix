@@ -7,6 +7,7 @@
 }:
 let
   cfg = config.homelab.services.harmonia;
+  inherit (config.homelab.builder) releases;
   address = "127.0.0.1:5000";
   # No signing key: Harmonia then serves the signatures that paths were built with. A cache that signs whatever lies in
   # its store vouches for everything that anybody has put there.
@@ -60,6 +61,10 @@ in
             "= /nix-cache-info" = proxied;
             "^~ /nar/" = proxied;
             "~ ^/[0-9a-z]+\\.narinfo$" = proxied;
+          }
+          # What hosts that upgrade themselves look for. They believe its signature, and not this server.
+          // lib.optionalAttrs (releases.enable && releases.publish != null) {
+            "^~ /releases/".root = releases.publish;
           };
       };
     };

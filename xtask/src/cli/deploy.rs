@@ -29,6 +29,9 @@ pub struct Release {
         hide_env_values = true
     )]
     pub config: Option<PathBuf>,
+    /// Also put it where hosts that upgrade themselves find it: FOLDER/HOST.json for each host that it names
+    #[arg(long, value_name = "FOLDER", conflicts_with = "from")]
+    pub publish: Option<PathBuf>,
     /// This host's new configuration has no guard, and that is meant
     #[arg(long, value_name = "HOST")]
     pub removes_guard: Vec<String>,

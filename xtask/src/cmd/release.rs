@@ -34,6 +34,9 @@ pub async fn run(global: &Global, args: Release) -> Result<Exit> {
             release::make(global, &Config::read(place)?, &request).await?
         }
     };
+    if let Some(folder) = &args.publish {
+        release::publish(folder, &signed)?;
+    }
     report::data(&format!("{}\n", signed.to_wire()?))?;
     Ok(Exit::Passed)
 }

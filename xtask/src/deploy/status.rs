@@ -39,6 +39,9 @@ pub struct HostStatus {
     pub origin: Option<Origin>,
     /// Why a reboot is due; null if that is not known.
     pub reboot_due: Option<Vec<String>>,
+    /// Whether it looks for newer releases itself, and need not always answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub upgrades: bool,
 }
 
 /// The commit that a closure was built from.
@@ -107,14 +110,17 @@ pub async fn of(fleet: &Fleet, survey: &Survey, wanted: &[String]) -> Result<Rep
     let ssh = Arc::new(Ssh::knowing(targets.iter().map(|(target, _)| target)).await?);
     let mut hosts = BTreeMap::new();
     for (name, answer) in ask::all(&ssh, targets).await? {
+        let upgrades = (survey.inventory.hosts.get(&name)).is_some_and(|host| host.upgrade);
         let status = match answer {
             Ok(live) => HostStatus {
+                upgrades,
                 unreachable: None,
                 origin: origin(fleet, &live).await?,
                 reboot_due: reboot_due(&live),
                 live: Some(live),
             },
             Err(why) => HostStatus {
+                upgrades,
                 unreachable: Some(why),
                 live: None,
                 origin: None,
@@ -172,9 +178,15 @@ pub fn text(report: &Report) -> String {
     let header = ["host", "state", "runs", "boots", "reboot", "failed units"];
     let mut table = Table::new(header);
     for (name, host) in &report.hosts {
+        let itself = if host.upgrades {
+            ", upgrades itself"
+        } else {
+            ""
+        };
         let Some(live) = &host.live else {
             let why = host.unreachable.clone().unwrap_or_default();
-            let row = [&name.to_string(), "unreachable", &why, "", "", ""];
+            let state = format!("unreachable{itself}");
+            let row = [&name.to_string(), &state, &why, "", "", ""];
             table.row(row.map(str::to_owned));
             continue;
         };
@@ -185,7 +197,7 @@ pub fn text(report: &Report) -> String {
         };
         table.row([
             name.to_string(),
-            live::words(&live.state),
+            format!("{}{itself}", live::words(&live.state)),
             runs(host, live),
             boots(live).to_owned(),
             reboot,
@@ -233,6 +245,7 @@ mod tests {
     fn a_person_reads_a_row_a_host() {
         let answered =
             |live: Live, origin: Option<Origin>, reboot_due: Option<Vec<String>>| HostStatus {
+                upgrades: false,
                 unreachable: None,
                 live: Some(live),
                 origin,
@@ -270,6 +283,7 @@ mod tests {
             (
                 "Off",
                 HostStatus {
+                    upgrades: true,
                     unreachable: Some("connection timed out".to_owned()),
                     live: None,
                     origin: None,

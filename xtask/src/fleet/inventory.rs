@@ -54,6 +54,9 @@ pub struct Host {
     /// Whether a guard stands between the deploy user and root.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub guard: bool,
+    /// Whether it looks for newer releases itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub upgrade: bool,
     /// What may reboot it, and when.
     #[serde(default)]
     pub reboot: Reboot,

@@ -5,6 +5,7 @@
 pub mod ask;
 pub mod config;
 mod history;
+mod published;
 mod rules;
 mod state;
 
@@ -33,6 +34,7 @@ use crate::tools::ssh_keygen;
 use crate::{setup, whole_file};
 
 use config::Config;
+pub use published::publish;
 use state::{Remembered, State};
 
 /// What is to be released.

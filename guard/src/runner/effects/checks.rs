@@ -51,6 +51,12 @@ impl Real<'_, '_> {
             return Ok(Ok(()));
         }
         let config = self.runner.config;
+        if self.current.activation.release.is_none() {
+            // A build, which no release names; the host can have stopped taking them since.
+            let takes_builds = config.upgrade.as_ref().is_some_and(|it| it.takes_builds);
+            let refusal = || Refusal::new(Code::NoBuilds);
+            return Ok(takes_builds.then_some(()).ok_or_else(refusal));
+        }
         let state = self.runner.store.read()?;
         let accepted = state.release.context("there is no release")?;
         let signer = signature::signer(

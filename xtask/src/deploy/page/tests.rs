@@ -22,6 +22,7 @@ fn host(wave: u32, description: &str) -> Host {
 
 fn answered(live: Live, behind: Option<u32>, reboot_due: Option<Vec<String>>) -> HostStatus {
     HostStatus {
+        upgrades: false,
         unreachable: None,
         origin: behind.map(|behind| Origin {
             commit: "0123456789abcdef".to_owned(),
@@ -122,6 +123,7 @@ pub fn of_four_hosts() -> String {
     let mut ill = live('n', 'n');
     ill.failed_units = vec!["backup.service".to_owned()];
     let off = HostStatus {
+        upgrades: false,
         unreachable: Some("connection timed out".to_owned()),
         live: None,
         origin: None,
@@ -185,6 +187,7 @@ pub fn of_hostile_hosts() -> String {
         refusal: Refusal::because(Code::Busy, HOSTILE),
     };
     let unreachable = HostStatus {
+        upgrades: false,
         unreachable: Some(HOSTILE.to_owned()),
         live: None,
         origin: None,

@@ -34,6 +34,7 @@ pub fn status() -> Status {
         unattended_reboot: true,
         boot_on_trial: false,
         last_activation: None,
+        last_upgrade: None,
     }
 }
 
