@@ -63,6 +63,12 @@ in
         null;
     # Who may deploy it: with these keys no secret is to be read.
     deployKeys = config.homelab.users.deploy.keys;
+    # How the binary cache that it serves is filled.
+    binaryCache =
+      if config.homelab.services.harmonia.enable then
+        { inherit (config.homelab.services.harmonia.push) user roots; }
+      else
+        null;
     exporterPort =
       if config.homelab.services.monitoring.exporter.enable then
         config.homelab.services.monitoring.exporter.port

@@ -10,6 +10,7 @@
         listToAttrs
         mapAttrs
         match
+        pathExists
         readDir
         readFile
         ;
@@ -29,6 +30,22 @@
           drvPath = path.drv;
           outPath = path.out;
         };
+      # What the play signs with, if the fleet is to have a cache (fleet.sh).
+      signer = if pathExists ./signer.pub then [ (readFile ./signer.pub) ] else [ ];
+      # The controller is not in the network of the machines, and must not ask whoever has the cache's address in its own:
+      # at this one nobody answers.
+      cacheOf =
+        client:
+        if client == null || signer == [ ] then
+          null
+        else
+          client
+          // rec {
+            url = "http://127.0.0.1:9";
+            substituters = [ url ];
+            publicKeys = signer;
+            trustedPublicKeys = signer;
+          };
       # A machine is reached by its name, with the key that its controller knows.
       inventory =
         name: host:
@@ -36,6 +53,7 @@
         // {
           inherit name;
           hostKeys = [ ];
+          cache = cacheOf (host.inventory.cache or null);
           node = if host.inventory.node == null then null else host.inventory.node // { hostname = name; };
         };
     in

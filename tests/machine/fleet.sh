@@ -2,7 +2,8 @@
 #
 #   sh fleet.sh MACHINE=GENERATION…
 #
-# `xtask --flake fleet deploy` deploys it.
+# `xtask --flake fleet deploy` deploys it. With CACHE=yes its machines use the cache that one of them serves, as those of the
+# fleet do, and trust what the play signs: `xtask --flake fleet cache push --key "$LOCAL_KEY"` fills it.
 set -eu
 mkdir -p fleet/hosts
 [ -d fleet/.git ] || git init -q -b main fleet
@@ -12,6 +13,8 @@ for wish; do
   machine=${wish%%=*} generation=${wish#*=}
   cp "$generation/$machine.json" "fleet/hosts/$machine.json"
 done
+rm -f fleet/signer.pub
+[ -z "${CACHE-}" ] || nix key convert-secret-to-public <"$LOCAL_KEY" >fleet/signer.pub
 cd fleet
 git add --all
 git -c user.name=play -c user.email=play@localhost commit -q --allow-empty -m "$*"

@@ -117,7 +117,7 @@ pub enum Command {
     Check(Check),
     /// Run the repository's workflows on this machine, with the real act
     CiLocal(CiLocal),
-    /// Show the key of the fleet's binary cache, or ask the cache for what the hosts need
+    /// The fleet's binary cache: its key, what hosts would get of it, what gets into it and what stays
     Cache(Cache),
     /// Say who can read the fleet's secrets, and encrypt them to whom the fleet says
     Secrets(Secrets),

@@ -22,6 +22,7 @@ const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }: {
   operator = { inherit (config.users.users.alice) hashedPasswordFile; inherit (config.users.users.alice.openssh.authorizedKeys) keys; };
   wheelNeedsPassword = config.security.sudo.wheelNeedsPassword;
   cachePriority = config.services.harmonia.cache.settings.priority or config.services.harmonia.settings.priority;
+  push = { inherit (config.users.users.push.openssh.authorizedKeys) keys; others = config.users.groups.push.name; builder = config.users.users.releases.extraGroups; rules = builtins.filter (rule: builtins.match ".*gcroots.*" rule != null) config.systemd.tmpfiles.rules; };
   forge = { inherit (config.services.forgejo.settings.server) DOMAIN HTTP_PORT SSH_DOMAIN; inherit (config.services.forgejo.settings.actions) ENDLESS_TASK_TIMEOUT; };
   runner = { inherit (config.services.gitea-actions-runner.instances.fleet) url tokenFile labels; inherit (config.services.gitea-actions-runner.instances.fleet.settings.runner) timeout; restarts = config.systemd.services.gitea-runner-fleet.restartIfChanged; };
   grafana = { inherit (config.services.grafana.settings.server) domain http_port; };
@@ -107,6 +108,8 @@ const SET: &str = r#"{
     services = {
       harmonia.enable = true;
       harmonia.priority = 50;
+      harmonia.push.keys.builder = "ssh-ed25519 BUILDER builder@example";
+      harmonia.push.user = "push";
       forgejo.enable = true;
       forgejo.domain = "forge.example.org";
       forgejo.port = 3001;

@@ -1,6 +1,7 @@
 //! Evaluates hosts in worker processes and builds each the moment it is evaluated.
 
 mod builds;
+mod closures;
 mod compare;
 mod doing;
 mod evaluations;
@@ -21,6 +22,7 @@ mod survey;
 mod worker;
 mod workers;
 
+pub use closures::closures;
 pub use keep::link;
 
 use std::collections::BTreeSet;

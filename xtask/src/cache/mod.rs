@@ -1,6 +1,11 @@
 //! The fleet's binary cache as its clients meet it: whose signatures they take, and what of their closures it has.
 
+pub mod gc;
+pub mod preflight;
+pub mod push;
 pub mod render;
+mod roots;
+pub mod server;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +20,9 @@ use crate::fleet::host::{self, HostName};
 use crate::fleet::inventory::{CacheClient, Inventory};
 use crate::fleet::store_path::StorePath;
 use verify::Caches;
+
+/// Paths that one process is asked for: an argument each.
+const AT_ONCE: usize = 500;
 
 /// Everything that was asked for, and what is wrong with it.
 #[derive(Debug, Serialize)]
@@ -49,6 +57,8 @@ pub enum Role {
     Running,
     /// What it says it boots.
     Boots,
+    /// What it says it goes back to when it is told to.
+    RollbackTarget,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,7 +101,8 @@ pub fn keys(inventory: &Inventory) -> Result<BTreeMap<&str, BTreeSet<&HostName>>
     Ok(keys)
 }
 
-fn clients(inventory: &Inventory) -> impl Iterator<Item = (&HostName, &CacheClient)> {
+/// The hosts that use the fleet's cache.
+pub fn clients(inventory: &Inventory) -> impl Iterator<Item = (&HostName, &CacheClient)> {
     let hosts = inventory.hosts.iter();
     hosts.filter_map(|(name, host)| Some((name, host.cache.as_ref()?)))
 }
@@ -146,7 +157,8 @@ pub fn only_here(clients: &BTreeMap<HostName, &CacheClient>) -> Result<(), Failu
     }
 }
 
-fn is_here(url: &str) -> bool {
+/// Whether a cache is on this machine.
+pub fn is_here(url: &str) -> bool {
     let place = url.split_once("://").map_or(url, |(_, place)| place);
     let host = place.split(['/', ':', '?']).next().unwrap_or_default();
     url.starts_with('/')

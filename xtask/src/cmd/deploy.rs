@@ -11,7 +11,7 @@ use crate::deploy::ask::Place;
 use crate::deploy::journal::Rollback;
 use crate::deploy::outcome::Report;
 use crate::deploy::plan::Boot;
-use crate::deploy::{self, here, render, Released, Request};
+use crate::deploy::{self, cache, here, render, Released, Request};
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
@@ -27,6 +27,7 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
     let request = request(global, &args)?;
     let prepared = deploy::prepare(&here, &request).await?;
     let plan = &prepared.plan;
+    cache::look(&prepared).await;
     if args.plan {
         let text = if args.json {
             report::json(plan)?

@@ -10,7 +10,6 @@ use guard::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use super::here;
 use super::live::{self, Live};
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::Host;
@@ -40,26 +39,10 @@ pub enum Place {
 /// How a host is reached; none for one that is not deployed.
 pub fn target(host: &Host, stage: Stage, place: Place) -> Option<Target> {
     let node = host.node.as_ref()?;
-    if place == Place::Here {
-        return Some(Target {
-            host: host.name.clone(),
-            address: "localhost".to_owned(),
-            user: Some(here::user()),
-            options: Vec::new(),
-            keys: Vec::new(),
-            loopback_only: stage == Stage::Rehearsal,
-            here: true,
-        });
+    match place {
+        Place::Here => Some(Target::here(host, stage)),
+        Place::Away => Target::of(host, node.ssh_user.clone(), stage),
     }
-    Some(Target {
-        host: host.name.clone(),
-        address: node.hostname.clone(),
-        user: node.ssh_user.clone(),
-        options: node.ssh_opts.clone(),
-        keys: host.host_keys.clone(),
-        loopback_only: stage == Stage::Rehearsal,
-        here: false,
-    })
 }
 
 /// Asks all of them at the same time.

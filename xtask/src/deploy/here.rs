@@ -6,25 +6,10 @@ use crate::failure::Failure;
 use crate::fleet::host::HostName;
 use crate::fleet::stage::Stage;
 use crate::process::Command;
+pub use crate::tools::ssh::here::name;
 
 /// What a system of the rehearsal stage says of itself, on the machine that runs it.
 const INTERFACE: &str = "/run/current-system/init-interface-version";
-
-/// As whom commands run here.
-pub fn user() -> String {
-    let uid = nix::unistd::geteuid();
-    match nix::unistd::User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        // One who is in no file of users has a number all the same.
-        _ => uid.to_string(),
-    }
-}
-
-/// The name that this machine calls itself by; empty if the kernel does not say.
-pub fn name() -> String {
-    let read = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    read.map_or_else(|_| String::new(), |name| name.trim().to_owned())
-}
 
 /// What has to be deployed here is this machine's host and no other: another's configuration would take its place.
 ///

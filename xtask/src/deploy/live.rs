@@ -18,6 +18,9 @@ pub struct Live {
     pub boot_default: Option<StorePath>,
     /// The system profile.
     pub profile: Option<StorePath>,
+    /// What the host goes back to when it is told to; none if there is nothing.
+    #[serde(default)]
+    pub rollback_target: Option<StorePath>,
     pub state: HostState,
     /// Units in the state `failed`.
     pub failed_units: Vec<String>,
@@ -47,6 +50,7 @@ impl From<Status> for Live {
             booted: path(&status.booted),
             boot_default: path(&status.boot_default),
             profile: path(&status.profile),
+            rollback_target: path(&status.rollback_target),
             state: status.state.clone(),
             failed_units: status.failed_units.clone(),
             free_bytes: Some(status.free_bytes),
@@ -55,14 +59,21 @@ impl From<Status> for Live {
     }
 }
 
-/// What a host without a guard is asked, in one line of shell: where the links lead, which units failed, whether
-/// deploy-rs is about something, what is free.
+/// What a host without a guard is asked, in one line of shell: where the links lead, and the profile's generation before
+/// its current one, to which `nix-env --rollback` goes; which units failed, whether deploy-rs is about something, what is
+/// free.
 /// The profile is what deploy-rs copied, or a plain system: either way its programs lie in the system itself. The
 /// pattern does not match the shell that asks.
 pub const QUESTION: &str = "for link in /run/current-system /run/booted-system; do \
     echo \"$link $(readlink -f $link)\"; done; \
     switch=$(readlink -f /nix/var/nix/profiles/system/bin/switch-to-configuration); \
     echo \"/nix/var/nix/profiles/system ${switch%/bin/switch-to-configuration}\"; \
+    now=$(readlink /nix/var/nix/profiles/system); now=${now#system-}; now=${now%-link}; before=; \
+    for link in /nix/var/nix/profiles/system-*-link; do \
+    number=${link##*/system-}; number=${number%-link}; \
+    if [ \"$number\" -lt \"$now\" ] 2>/dev/null && [ \"$number\" -gt \"${before:-0}\" ]; then before=$number; fi; done; \
+    switch=$(readlink -f /nix/var/nix/profiles/system-$before-link/bin/switch-to-configuration); \
+    echo \"before ${switch%/bin/switch-to-configuration}\"; \
     systemctl list-units --failed --plain --no-legend 2>/dev/null | while read -r unit rest; do echo \"failed $unit\"; done; \
     if pgrep -f '[a]ctivate-rs (activate|revoke)' >/dev/null 2>&1; then echo activating; fi; \
     for place in /nix/store /boot; do echo \"free $place $(stat -f -c '%a %S' $place 2>/dev/null)\"; done";
@@ -95,6 +106,7 @@ pub fn answer(text: &str) -> Result<Live> {
         // The installed loader's default is the profile's newest generation, and nothing else says what it is.
         boot_default: profile.clone(),
         profile,
+        rollback_target: path("before")?,
         state: if text.lines().any(|line| line == "activating") {
             HostState::Activating
         } else {
@@ -141,13 +153,15 @@ mod tests {
         let system = format!("/nix/store/{hash}-nixos-system-Web");
         let text = format!(
             "/run/current-system {system}\n/run/booted-system /run/booted-system\n\
-             /nix/var/nix/profiles/system {system}\nfailed a.service\nfailed b.service\n\
+             /nix/var/nix/profiles/system {system}\nbefore {system}-old\nfailed a.service\nfailed b.service\n\
              free /nix/store 100 4096\nfree /boot \n"
         );
         let live = answer(&text).unwrap();
         assert_eq!(live.running, Some(StorePath::parse(&system).unwrap()));
         assert_eq!(live.booted, None);
         assert_eq!(live.boot_default, live.profile);
+        let old = StorePath::parse(&format!("{system}-old")).unwrap();
+        assert_eq!(live.rollback_target, Some(old));
         assert_eq!(live.failed_units, ["a.service", "b.service"]);
         let free = FreeBytes {
             store: 409_600,

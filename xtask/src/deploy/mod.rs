@@ -1,6 +1,7 @@
 //! From a ref to hosts that run it: the plan (pure), what is known of each host, and how a plan is told.
 
 pub mod ask;
+pub mod cache;
 mod compare;
 mod health;
 pub mod here;

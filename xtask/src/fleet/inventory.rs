@@ -43,6 +43,9 @@ pub struct Host {
     /// Keys that may deploy it, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub deploy_keys: BTreeMap<String, String>,
+    /// How the binary cache that it serves is filled; none if it serves none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary_cache: Option<BinaryCache>,
     #[serde(default)]
     pub runner_label: String,
     /// Public keys of its sshd, as in `/etc/ssh/ssh_host_ed25519_key.pub`.
@@ -81,6 +84,16 @@ pub struct Releases {
     /// Keys that may ask, by name.
     #[serde(default)]
     pub keys: BTreeMap<String, String>,
+}
+
+/// The store that a host serves as the fleet's binary cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BinaryCache {
+    /// The account that takes in what is signed.
+    pub user: String,
+    /// The folder of the roots that keep it, a folder a host.
+    pub roots: String,
 }
 
 /// What a host fetches paths from, and whose signatures it takes.

@@ -1,5 +1,6 @@
 //! What is: hosts, the inventory, stages, flakes. Types and pure functions that use nothing of xtask but `failure`.
 
+pub mod closure;
 pub mod flake;
 pub mod host;
 pub mod inventory;

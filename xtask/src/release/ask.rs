@@ -134,25 +134,13 @@ fn builder<'a>(
 const ENABLE: &str = "homelab.builder.releases.enable = true";
 
 fn target(host: &Host, user: &str, stage: Stage) -> Result<Target, Failure> {
-    let node = host.node.as_ref();
-    let address = node
-        .map(|node| &node.hostname)
-        .or(host.target_host.as_ref());
-    let target = Target {
-        host: host.name.clone(),
-        address: address.cloned().ok_or_else(|| {
-            Failure::usage(format!(
-                "nobody knows the address of {}, which makes releases",
-                host.name
-            ))
-            .try_next("homelab.deploy.targetHost in its configuration")
-        })?,
-        user: Some(user.to_owned()),
-        options: node.map(|node| node.ssh_opts.clone()).unwrap_or_default(),
-        keys: host.host_keys.clone(),
-        loopback_only: stage == Stage::Rehearsal,
-        here: false,
-    };
+    let target = Target::of(host, Some(user.to_owned()), stage).ok_or_else(|| {
+        Failure::usage(format!(
+            "nobody knows the address of {}, which makes releases",
+            host.name
+        ))
+        .try_next("homelab.deploy.targetHost in its configuration")
+    })?;
     if target.may_be_asked() {
         return Ok(target);
     }

@@ -20,6 +20,8 @@ pub struct Config {
     pub release_key: PathBuf,
     /// The Nix key that signs closures.
     pub nix_key: PathBuf,
+    /// The ssh key that fills the fleet's binary cache; none leaves it to ssh.
+    pub cache_key: Option<PathBuf>,
     pub valid_for: Duration,
     /// What leads to this commit is trusted without a look.
     pub trusted: Option<String>,
@@ -34,6 +36,7 @@ struct Written {
     state: PathBuf,
     release_key: PathBuf,
     nix_key: PathBuf,
+    cache_key: Option<PathBuf>,
     #[serde(default = "a_week")]
     valid_for: String,
     trusted: Option<String>,
@@ -81,7 +84,10 @@ impl Config {
             ("state", &written.state),
             ("release-key", &written.release_key),
             ("nix-key", &written.nix_key),
-        ] {
+        ]
+        .into_iter()
+        .chain(written.cache_key.iter().map(|path| ("cache-key", path)))
+        {
             if !path.is_absolute() {
                 return Err(format!("{name} is no absolute path: {}", path.display()));
             }
@@ -112,6 +118,7 @@ impl Config {
             state: written.state,
             release_key: written.release_key,
             nix_key: written.nix_key,
+            cache_key: written.cache_key,
             trusted: written.trusted,
             signers,
         })
@@ -208,6 +215,7 @@ paths = ["flake.lock"]
     fn what_would_be_too_much_or_nothing_is_refused() {
         let refused: Vec<String> = [
             ("state = \"/var/lib/slipway-signer\"", "state = \"here\""),
+            ("[[signers]]", "cache-key = \"here\"\n[[signers]]"),
             ("name = \"bot\"", "name = \"ann\""),
             ("AAAAbot", "AAAAann"),
             ("name = \"bot\"", "name = \"a b\""),

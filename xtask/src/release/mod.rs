@@ -3,13 +3,14 @@
 //! place of switching. Asking is in `ask`.
 
 pub mod ask;
+mod cache;
 pub mod config;
 mod history;
 mod published;
 mod rules;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -20,9 +21,9 @@ use guard::time::Time;
 
 use crate::build;
 use crate::cli::{Global, StageChoice};
-use crate::evaluate::apply::Profile;
 use crate::evaluate::{self, Fleet, Survey};
 use crate::failure::Failure;
+use crate::fleet::closure::Closure;
 use crate::fleet::host::HostName;
 use crate::fleet::refs::{self, Meaning, MAIN};
 use crate::fleet::stage::Stage;
@@ -93,6 +94,7 @@ pub async fn make(global: &Global, config: &Config, request: &Request) -> Result
     let hosts = hosts(&meaning, &survey, &request.remove_guards)?;
     let counter = state.remembered.counter + 1;
     let closures = build(&fleet, &hosts, config, request, &state.roots(counter)).await?;
+    cache::fill(&fleet, &survey, config, &closures).await;
 
     // The counter is used up before anything is signed with it.
     let main = state.remembered.main.clone();
@@ -267,12 +269,6 @@ fn hosts(
     Ok(hosts)
 }
 
-/// What one host is released with.
-struct Closure {
-    toplevel: StorePath,
-    profile: StorePath,
-}
-
 /// Builds the hosts and what deploy-rs copies of them, keeps all of it, and signs every path.
 async fn build(
     fleet: &Fleet,
@@ -281,61 +277,23 @@ async fn build(
     request: &Request,
     roots: &Path,
 ) -> Result<BTreeMap<HostName, Closure>> {
-    let names = hosts.iter().map(ToString::to_string).collect();
-    let options = build::Options::of(names, request.live);
-    let built = build::build_and_tell(fleet, &options).await?;
-    let failed: Vec<&str> = built
-        .hosts
-        .iter()
-        .filter(|row| !row.outcome.is_built())
-        .map(|row| row.host.as_str())
-        .collect();
-    if !failed.is_empty() {
+    let closures = build::closures(fleet, hosts, request.live, "nothing is released").await?;
+    if let Some((host, _)) = closures.iter().find(|(_, it)| it.profile.is_none()) {
         return Err(Failure::failed(format!(
-            "nothing is released: no closure of {}",
-            failed.join(", ")
+            "nothing is released: host {host} has no deploy-rs node"
         ))
         .into());
     }
-    let mut profiles = fleet.profiles(hosts).await?;
-    let mut closures = BTreeMap::new();
-    let mut derivations = BTreeSet::new();
-    for row in built.hosts {
-        let host = row.host;
-        let (Some(toplevel), Some(profile)) = (row.toplevel, profiles.remove(&host)) else {
-            return Err(Failure::failed(format!(
-                "nothing is released: host {host} has no deploy-rs node"
-            ))
-            .into());
-        };
-        let Profile { drv, out } = profile;
-        derivations.insert(drv);
-        closures.insert(
-            host,
-            Closure {
-                toplevel,
-                profile: out,
-            },
-        );
-    }
-    fleet
-        .nix
-        .build_unlinked(&derivations, fleet.stage)
-        .success()
-        .await
-        .context("cannot build what deploy-rs copies")?;
     std::fs::create_dir_all(roots)
         .with_context(|| format!("cannot make the folder {}", roots.display()))?;
     for (host, closure) in &closures {
+        let tops: Vec<&StorePath> = closure.tops().collect();
         fleet
             .nix
-            .add_roots(
-                &[&closure.profile, &closure.toplevel],
-                &roots.join(host.file_name()),
-            )
+            .add_roots(&tops, &roots.join(host.file_name()))
             .await?;
     }
-    let tops: Vec<&StorePath> = closures.values().map(|closure| &closure.profile).collect();
+    let tops: Vec<&StorePath> = closures.values().flat_map(Closure::tops).collect();
     fleet.nix.sign(&tops, &config.nix_key).await?;
     Ok(closures)
 }
@@ -358,9 +316,11 @@ fn host_releases(
     closures
         .iter()
         .map(|(host, closure)| {
+            let profile = closure.profile.as_ref();
+            let profile = profile.with_context(|| format!("{host} has no deploy-rs node"))?;
             let release = HostRelease {
                 toplevel: path(&closure.toplevel)?,
-                profile: path(&closure.profile)?,
+                profile: path(profile)?,
                 action: Action {
                     kind,
                     // As long as the host itself says.

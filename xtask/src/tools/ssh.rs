@@ -1,7 +1,8 @@
 //! ssh: how a host of the fleet is reached, with the host keys that the inventory names and no others.
 
-mod here;
+pub mod here;
 pub mod key;
+mod target;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -39,6 +39,8 @@ struct Host {
     reboot: String,
     /// What its next system has as its kernel, if anything.
     kernel: String,
+    /// What else the inventory says of it, in Nix.
+    inventory: String,
     /// Whether it makes releases; who logs in is root here.
     makes_releases: bool,
     /// The guard's program with its configuration, on a host that has one.
@@ -111,6 +113,7 @@ impl Loopback {
             notify: "{ }".to_owned(),
             reboot: "{ unattended = true; window = null; }".to_owned(),
             kernel: String::new(),
+            inventory: "{ }".to_owned(),
             makes_releases: false,
             guard: None,
         });
@@ -151,6 +154,11 @@ impl Loopback {
         self.host(name).makes_releases = yes;
     }
 
+    /// What else the inventory says of the host, in Nix, from the next commit on.
+    pub fn inventory(&mut self, name: &str, more: &str) {
+        self.host(name).inventory = more.to_owned();
+    }
+
     /// The private half of the key that its sshd takes.
     pub fn client_key(&self) -> PathBuf {
         self.dir.path().join("client")
@@ -185,7 +193,7 @@ impl Loopback {
                 "[ ]".to_owned()
             };
             hosts.push_str(&format!(
-                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; guard = {guard}; releases = {releases}; reboot = {reboot}; kernel = "{kernel}"; script = ''
+                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; guard = {guard}; releases = {releases}; reboot = {reboot}; kernel = "{kernel}"; inventory = {inventory}; script = ''
 {script}
 ''; }};
 "#,
@@ -198,6 +206,7 @@ impl Loopback {
                 releases = if host.makes_releases { "{ user = \"root\"; }" } else { "null" },
                 reboot = host.reboot,
                 kernel = host.kernel,
+                inventory = host.inventory,
                 script = host.script,
             ));
         }
@@ -273,7 +282,7 @@ impl Loopback {
             deployable = true;
             targetHost = "127.0.0.1";
             node = node host;
-          }};
+          }} // host.inventory;
           system.build.toplevel = toplevel name host;
         }};
       }}) hosts;
@@ -302,7 +311,7 @@ impl Loopback {
     }
 
     /// The host's system of the commit, and what deploy-rs would copy of it.
-    fn built(&self, name: &str) -> (String, String) {
+    pub fn built(&self, name: &str) -> (String, String) {
         let build = |attribute: &str| {
             let output = self
                 .nix

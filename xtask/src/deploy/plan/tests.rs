@@ -13,6 +13,7 @@ pub fn live(running: char, boot_default: char) -> Live {
         booted: Some(path(boot_default)),
         boot_default: Some(path(boot_default)),
         profile: Some(path(boot_default)),
+        rollback_target: None,
         state: HostState::Idle,
         failed_units: Vec::new(),
         free_bytes: Some(FreeBytes {

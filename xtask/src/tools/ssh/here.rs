@@ -1,4 +1,4 @@
-//! What takes the place of ssh for the machine that xtask itself runs on: commands are started here.
+//! The machine that xtask itself runs on: its name, and what takes the place of ssh there.
 
 use std::fs::File;
 use std::io::Write;
@@ -6,6 +6,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const PROGRAM: &str = include_str!("here.sh");
+
+/// As whom commands run here.
+pub fn user() -> String {
+    let uid = nix::unistd::geteuid();
+    match nix::unistd::User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        // One who is in no file of users has a number all the same.
+        _ => uid.to_string(),
+    }
+}
+
+/// The name that this machine calls itself by; empty if the kernel does not say.
+pub fn name() -> String {
+    let read = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    read.map_or_else(|_| String::new(), |name| name.trim().to_owned())
+}
 
 /// Writes it to a file that is not there yet, for nobody else to start.
 ///
