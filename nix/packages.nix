@@ -2,8 +2,8 @@
 { lib, pkgs }:
 let
   root = toString ../.;
-  # xtask embeds the rehearsal inputs, so that it can offer that stage without a clone. A change to a host or to a
-  # document does not rebuild it.
+  # xtask embeds the rehearsal inputs, so that it can offer that stage without a clone, and what machines have besides. A
+  # change to a host or to a document does not rebuild it.
   wanted = [
     "Cargo.toml"
     "Cargo.lock"
@@ -11,6 +11,8 @@ let
     "guard"
     "harness"
     "nix/rehearsal"
+    "tests/machine"
+    "tests/generations/guard.nix"
     "tests/nixos/capabilities.toml"
   ];
   isWanted =

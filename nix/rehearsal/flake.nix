@@ -7,9 +7,18 @@
     url = "path:./crates";
     flake = false;
   };
+  # What machines are given that stand in for the hosts of a pipeline: a folder with machine.nix, a module of every host.
+  inputs.machine = {
+    url = "path:./machine";
+    flake = false;
+  };
 
   outputs =
-    { self, crates }:
+    {
+      self,
+      crates,
+      machine,
+    }:
     let
       lib = import ./lib;
       systems = [
@@ -35,7 +44,12 @@
       lib =
         lib
         // {
-          nixosSystem = import ./modules/nixos-system.nix { inherit lib legacyPackages importPkgs; };
+          nixosSystem = import ./modules/nixos-system.nix {
+            inherit lib legacyPackages importPkgs;
+            # Nix 2.26 takes a relative input that is no flake for the folder that it is in: what is not there is looked for.
+            machine =
+              if builtins.pathExists "${machine}/machine.nix" then "${machine}/machine.nix" else { };
+          };
         }
         // lib.genAttrs systems (system: import ./deploy.nix legacyPackages.${system});
       nixosModules.sops = ./modules/sops.nix;

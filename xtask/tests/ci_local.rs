@@ -222,7 +222,7 @@ fn what_is_in_the_way_is_told_before_anything_runs() {
         &plan,
     );
     let rehearsal = repository.run(&["--deploy", "rehearsal"]);
-    repository.assert_told("deploying_to_rehearsal_machines_is_refused", &rehearsal);
+    repository.assert_told("rehearsing_needs_hosts", &rehearsal);
 }
 
 /// Never left out silently: whoever runs the pipeline of a push to `main` here is told what of it does not run.

@@ -268,6 +268,11 @@ impl Machine {
         lock(&self.0.ports).get(&guest).copied()
     }
 
+    /// The public half of the key that its sshd has, as in `ssh_host_ed25519_key.pub`.
+    pub fn host_key(&self) -> &str {
+        &self.0.host_key.public
+    }
+
     /// QEMU's events since its last start.
     pub fn events(&self) -> Vec<Event> {
         lock(&self.0.vm)

@@ -4,6 +4,7 @@
   lib,
   legacyPackages,
   importPkgs,
+  machine,
 }:
 {
   modules,
@@ -48,6 +49,7 @@ let
       ./nginx.nix
       ./services.nix
       platform
+      machine
     ]
     ++ located;
   };

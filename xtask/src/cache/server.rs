@@ -66,7 +66,7 @@ impl Server {
     ///
     /// # Errors
     /// Usage, if nobody knows its address, or its stage does not let it be reached.
-    pub fn open(
+    pub async fn open(
         (host, cache): (&Host, &BinaryCache),
         key: Option<&std::path::Path>,
         stage: Stage,
@@ -99,7 +99,7 @@ impl Server {
             .into());
         }
         Ok(Self {
-            ssh: Ssh::knowing([&target])?,
+            ssh: Ssh::knowing([&target]).await?,
             roots: cache.roots.clone(),
             target,
         })

@@ -65,7 +65,22 @@ impl Ground {
     }
 
     pub fn source(&self) -> PathBuf {
-        self.folder.path().join("source")
+        self.place("source")
+    }
+
+    /// Something of this run, which goes with it.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The cache of all jobs, of this and of later runs.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn jobs_cache(&self, cache: &CacheDir) -> Result<PathBuf> {
+        let jobs_cache = cache.ci_local().join("cache");
+        link_tools(cache, &jobs_cache)?;
+        Ok(jobs_cache)
     }
 
     /// Writes a file that only we read.
@@ -105,10 +120,9 @@ impl Ground {
         cache: &CacheDir,
         nix: Option<&Nix>,
     ) -> Result<Command> {
-        let own = |name: &str| self.folder.path().join(name);
+        let own = |name: &str| self.place(name);
         let kept = cache.ci_local();
-        let jobs_cache = kept.join("cache");
-        link_tools(cache, &jobs_cache)?;
+        let jobs_cache = self.jobs_cache(cache)?;
         let mut settings = "extra-experimental-features = nix-command flakes\n".to_owned();
         settings.push_str(&nix.map(Nix::settings).unwrap_or_default());
         let mut command = command

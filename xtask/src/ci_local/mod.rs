@@ -11,6 +11,7 @@ mod obstacles;
 pub mod outcome;
 mod plan;
 mod programs;
+mod rehearsal;
 pub mod render;
 mod run;
 mod scene;
@@ -32,6 +33,7 @@ use crate::failure::Failure;
 use crate::fleet::nearest::nearest_or_all;
 use crate::fleet::stage::Stage;
 use crate::job_secrets;
+use crate::report;
 use crate::setup;
 use crate::tools::git::Git;
 
@@ -52,6 +54,8 @@ pub struct Request {
     pub inputs: Vec<(String, String)>,
     pub secrets: Option<PathBuf>,
     pub vars: Option<PathBuf>,
+    /// Jobs that deploy do so to machines in place of the hosts.
+    pub rehearse: bool,
     pub plan: bool,
     pub live: bool,
 }
@@ -82,8 +86,23 @@ pub async fn run(global: &Global, request: &Request) -> Result<Report> {
     }
     let fleet = fleet(global, &git).await?;
     let labels = known_labels(fleet.as_ref()).await?;
-    let given = given(request, &wanted, fleet.as_ref())?;
-    let report = Report {
+    let mut given = given(request, &wanted, fleet.as_ref())?;
+    let rehearses = request.rehearse && wanted.iter().any(Chosen::deploys);
+    if request.rehearse && !rehearses {
+        report::say("note: no job of these deploys, and no machine is started");
+    }
+    let lineup = match &fleet {
+        _ if !rehearses => None,
+        Some(fleet) => Some(rehearsal::plan(fleet, &scene).await?),
+        None => {
+            return Err(Failure::usage(
+                "there is no flake here, and no host that a machine could stand in for",
+            )
+            .try_next("--workflow with one that deploys nothing")
+            .into())
+        }
+    };
+    let mut outcome = Report {
         version: 1,
         event: request.event.name(),
         reference: scene.branch.clone(),
@@ -93,12 +112,40 @@ pub async fn run(global: &Global, request: &Request) -> Result<Report> {
         plan: request.plan,
         passed: true,
         workflows: Vec::new(),
+        machines: lineup.as_ref().map(rehearsal::planned).unwrap_or_default(),
         logs: None,
     };
     if request.plan {
-        return Ok(planned(report, &wanted, &labels, &given));
+        if let Some(lineup) = &lineup {
+            report::say(&format!(
+                "{} would be asked for releases on this machine",
+                lineup.builder
+            ));
+        }
+        return Ok(planned(outcome, &wanted, &labels, &given));
     }
     refuse(&wanted, &labels, &given)?;
+    let logs = logs::folder(git.root(), &cache)?;
+    let standing = match (&fleet, lineup) {
+        (Some(fleet), Some(lineup)) => {
+            let setting = rehearsal::Setting {
+                global,
+                fleet,
+                cache: &cache,
+                ground: &ground,
+                scene: &scene,
+                logs: &logs,
+            };
+            Some(setting.set_up(lineup).await?)
+        }
+        _ => None,
+    };
+    if let Some(standing) = &standing {
+        let key = standing.deploy_key().to_owned();
+        given
+            .secrets
+            .insert(job_secrets::DEPLOY_KEY.to_owned(), key);
+    }
     let place = run::Place {
         global,
         request,
@@ -107,9 +154,21 @@ pub async fn run(global: &Global, request: &Request) -> Result<Report> {
         scene: &scene,
         fleet: fleet.as_ref(),
         labels: &labels,
-        logs: logs::folder(git.root(), &cache)?,
+        machines: standing.as_ref().map(rehearsal::Rehearsal::folder),
+        logs,
     };
-    place.run(report, &wanted, given).await
+    outcome = place.run(outcome, &wanted, given).await?;
+    if let Some(standing) = standing {
+        let asking = rehearsal::Asking {
+            event: request.event,
+            inputs: &request.inputs,
+        };
+        outcome.machines = standing.look(asking).await?;
+        outcome.judge();
+        // A machine takes its time to end.
+        tokio::task::spawn_blocking(move || drop(standing)).await?;
+    }
+    Ok(outcome)
 }
 
 /// A workflow that was asked for, or all of them.
@@ -118,6 +177,12 @@ struct Chosen<'a> {
     /// Why it does not run.
     skipped: Option<String>,
     jobs: Vec<Planned<'a>>,
+}
+
+impl Chosen<'_> {
+    fn deploys(&self) -> bool {
+        self.jobs.iter().any(Planned::deploys)
+    }
 }
 
 fn repository(global: &Global) -> Result<Git> {
@@ -184,7 +249,14 @@ fn given(request: &Request, chosen: &[Chosen], fleet: Option<&Fleet>) -> Result<
     let mut given = Given {
         secrets: given::values(&secrets, request.secrets.as_deref(), job_secrets::variable)?,
         vars: given::values(&vars, request.vars.as_deref(), job_secrets::variable)?,
+        rehearsed: request.rehearse,
     };
+    if request.rehearse {
+        // Whatever was given: nothing that opens a real door. The key is made for the run.
+        for name in [job_secrets::DEPLOY_KEY, job_secrets::TAILNET_SECRET] {
+            given.secrets.insert(name.to_owned(), String::new());
+        }
+    }
     if let Some(fleet) = fleet.filter(|_| vars.contains(run::STAGE)) {
         given
             .vars

@@ -40,6 +40,8 @@ pub fn names(context: &str, jobs: &[&Planned]) -> Names {
 pub struct Given {
     pub secrets: BTreeMap<String, String>,
     pub vars: BTreeMap<String, String>,
+    /// Machines take the place of the hosts.
+    pub rehearsed: bool,
 }
 
 /// Everything that is in the way of these jobs; nothing has run yet.
@@ -61,8 +63,8 @@ pub fn all(file: &File, jobs: &[Planned], known_labels: &[String], given: &Given
 
 fn of_job(planned: &Planned, known_labels: &[String], given: &Given) -> Vec<String> {
     let mut found = Vec::new();
-    if planned.deploys() {
-        found.push("deploys, and a local run never touches a host: --deploy says where to, or --workflow leaves it out".to_owned());
+    if planned.deploys() && !given.rehearsed {
+        found.push("deploys, and a local run never touches a host: --deploy rehearsal takes machines, or --workflow leaves it out".to_owned());
     }
     for label in labels::wanted(planned.job) {
         if !known_labels.contains(&label) {

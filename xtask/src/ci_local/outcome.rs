@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::fleet::host::HostName;
 use crate::fleet::stage::Stage;
+use crate::fleet::store_path::StorePath;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,6 +25,8 @@ pub struct Report {
     pub plan: bool,
     pub passed: bool,
     pub workflows: Vec<WorkflowReport>,
+    /// Of a deployment that was rehearsed: every host that the push concerns.
+    pub machines: Vec<MachineReport>,
     /// A file a job.
     pub logs: Option<PathBuf>,
 }
@@ -78,6 +82,74 @@ pub enum State {
     Running,
 }
 
+/// A host's machine, and what came of it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineReport {
+    pub host: HostName,
+    pub state: MachineState,
+    /// Of what is not as it should be, or left out.
+    pub why: Option<String>,
+    /// What it ran before the jobs.
+    pub installed: Option<StorePath>,
+    /// What the commit says.
+    pub wanted: Option<StorePath>,
+    /// What it runs, asked over a channel that no deployment uses.
+    pub running: Option<StorePath>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MachineState {
+    Planned,
+    /// It runs the commit's system.
+    Equal,
+    /// It was to be deployed, and runs what it was installed with.
+    AsBefore,
+    /// The same, and nobody asked for more.
+    NotAsked,
+    Other,
+    /// It does not say.
+    Unknown,
+    /// The host has no machine here.
+    LeftOut,
+}
+
+impl MachineState {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "would be started",
+            Self::Equal => "runs the commit's system",
+            Self::AsBefore | Self::NotAsked => "runs what it had",
+            Self::Other => "runs something else",
+            Self::Unknown => "does not say",
+            Self::LeftOut => "left out",
+        }
+    }
+
+    /// Whether a run with such a machine passes.
+    pub fn is_good(self) -> bool {
+        matches!(
+            self,
+            Self::Planned | Self::Equal | Self::NotAsked | Self::LeftOut
+        )
+    }
+}
+
+impl MachineReport {
+    /// Without a machine that could be asked.
+    pub fn of(host: &HostName, state: MachineState, why: Option<String>) -> Self {
+        Self {
+            host: host.clone(),
+            state,
+            why,
+            installed: None,
+            wanted: None,
+            running: None,
+        }
+    }
+}
+
 impl State {
     pub fn word(self) -> &'static str {
         match self {
@@ -119,6 +191,7 @@ impl JobReport {
 impl Report {
     pub fn judge(&mut self) {
         let mut jobs = self.workflows.iter().flat_map(|it| &it.jobs);
-        self.passed = jobs.all(|job| job.state.is_good());
+        let mut machines = self.machines.iter();
+        self.passed = jobs.all(|job| job.state.is_good()) && machines.all(|it| it.state.is_good());
     }
 }

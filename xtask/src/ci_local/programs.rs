@@ -16,13 +16,15 @@ use crate::tools::nix::Nix;
 pub const VARIABLE: &str = "SLIPWAY_XTASK";
 
 /// What xtask is compiled from.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
     "xtask",
     "guard",
     "harness",
     "nix/rehearsal",
+    "tests/machine",
+    "tests/generations/guard.nix",
     "tests/nixos/capabilities.toml",
 ];
 

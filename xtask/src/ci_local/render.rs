@@ -33,6 +33,25 @@ pub fn text(report: &Report) -> String {
             table.row([file, &job.job, job.state.word(), &steps, &time, why]);
         }
     }
+    let mut text = table.text();
+    if !report.machines.is_empty() {
+        text.push('\n');
+        text.push_str(&machines(report));
+    }
+    text
+}
+
+fn machines(report: &Report) -> String {
+    let mut table = Table::new(["host", "its machine", "system", "why"]);
+    for machine in &report.machines {
+        let running = machine.running.as_ref().map(|path| path.hash().to_owned());
+        table.row([
+            machine.host.as_str(),
+            machine.state.word(),
+            &running.unwrap_or_default(),
+            machine.why.as_deref().unwrap_or_default(),
+        ]);
+    }
     table.text()
 }
 

@@ -1,6 +1,6 @@
 //! One workflow after the other through act, each watched until it and all that it started are gone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use super::{inputs, programs, sha256, Chosen, Request};
 use crate::cache_dir::CacheDir;
 use crate::ci::{self, on::Event};
 use crate::cli::Global;
+use crate::evaluate::machines::VARIABLE;
 use crate::evaluate::Fleet;
 use crate::fleet::refs::MAIN;
 use crate::process;
@@ -44,6 +45,8 @@ pub struct Place<'a> {
     pub scene: &'a Scene,
     pub fleet: Option<&'a Fleet>,
     pub labels: &'a [String],
+    /// Where hosts are while machines stand in for them: for workflows that deploy.
+    pub machines: Option<&'a Path>,
     pub logs: PathBuf,
 }
 
@@ -128,9 +131,12 @@ impl Place<'_> {
             checkout: root,
         };
         let nix = self.fleet.map(|fleet| &fleet.nix);
-        let command = self
+        let mut command = self
             .ground
             .environment(act::command(&run), self.cache, nix)?;
+        if let Some(machines) = self.machines.filter(|_| chosen.deploys()) {
+            command = command.env(VARIABLE, machines);
+        }
 
         let watch = Mutex::new(Watch::new(&file.name, &chosen.jobs, &self.logs, mask, live));
         let watched = || watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,6 +205,10 @@ impl Place<'_> {
             None => String::new(),
         };
         let dirty = if self.request.dirty { " --dirty" } else { "" };
+        let deploy = match self.request.rehearse {
+            true => " --deploy rehearsal",
+            false => "",
+        };
         let mut values = String::new();
         for (option, file) in [
             ("--secrets", &self.request.secrets),
@@ -219,7 +229,7 @@ impl Place<'_> {
         }
         let top = job.id.split(" / ").next().unwrap_or(&job.id);
         format!(
-            "cargo xtask ci-local{event}{reference}{dirty}{values} --workflow {file} --job {top}"
+            "cargo xtask ci-local{event}{reference}{dirty}{deploy}{values} --workflow {file} --job {top}"
         )
     }
 }

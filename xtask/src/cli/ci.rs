@@ -52,7 +52,7 @@ pub enum EventChoice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DeployTo {
-    /// Rehearsal machines in place of the hosts (not there yet)
+    /// Virtual machines in place of the hosts
     Rehearsal,
 }
 

@@ -110,7 +110,7 @@ async fn put(fleet: &Fleet, survey: &Survey, args: &CachePush, live: bool) -> Re
     let signer = signer(args.config.as_deref())?;
     let of_signer = signer.as_ref();
     let cache_key = of_signer.and_then(|it| it.cache_key.as_deref());
-    let server = Server::open(found, cache_key, fleet.stage)?;
+    let server = Server::open(found, cache_key, fleet.stage).await?;
     let key = args.key.as_deref();
     let key = key.or(of_signer.map(|it| it.nix_key.as_path()));
     let hosts: Vec<HostName> = clients.keys().cloned().collect();
@@ -129,7 +129,7 @@ async fn collect(fleet: &Fleet, survey: &Survey, args: &CacheGc) -> Result<Exit>
     let found = server::find(&survey.inventory, args.cache.as_deref())?;
     let signer = signer(args.config.as_deref())?;
     let cache_key = signer.as_ref().and_then(|it| it.cache_key.as_deref());
-    let server = Server::open(found, cache_key, fleet.stage)?;
+    let server = Server::open(found, cache_key, fleet.stage).await?;
     let needs = needs(fleet, survey).await?;
     let generations = server.generations().await?;
     let keep = usize::from(args.keep);

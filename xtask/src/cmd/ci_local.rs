@@ -4,17 +4,22 @@ use anyhow::Result;
 
 use crate::ci::on::Event;
 use crate::ci_local::{self, render, Request};
-use crate::cli::{CiLocal, DeployTo, EventChoice, Global};
+use crate::cli::{CiLocal, DeployTo, EventChoice, Global, StageChoice};
 use crate::failure::{Exit, Failure};
 use crate::report;
 
 pub async fn run(global: &Global, args: CiLocal) -> Result<Exit> {
-    if let Some(DeployTo::Rehearsal) = args.deploy {
-        return Err(Failure::usage(
-            "cannot deploy to rehearsal machines from a workflow: that is not built yet, and real hosts are never touched from here",
-        )
-        .try_next("--workflow build.yml, and cargo xtask vm-test deploy-rollback for a deployment on machines")
-        .into());
+    let rehearse = matches!(args.deploy, Some(DeployTo::Rehearsal));
+    if rehearse && args.dirty {
+        return Err(
+            Failure::usage("--dirty has no commit, and what is released is a commit")
+                .try_next("git commit, and the same without --dirty")
+                .into(),
+        );
+    }
+    let mut global = global.clone();
+    if rehearse && global.stage == StageChoice::Auto {
+        global.stage = StageChoice::Rehearsal;
     }
     let request = Request {
         event: match args.event {
@@ -30,10 +35,11 @@ pub async fn run(global: &Global, args: CiLocal) -> Result<Exit> {
         inputs: args.inputs,
         secrets: args.secrets,
         vars: args.vars,
+        rehearse,
         plan: args.plan,
         live: report::live(global.plain),
     };
-    let report = ci_local::run(global, &request).await?;
+    let report = ci_local::run(&global, &request).await?;
     // The table is data, unless the document takes its place.
     let text = format!("{}{}\n", render::text(&report), render::summary(&report));
     let failures = render::failures(&report);

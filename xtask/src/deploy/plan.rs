@@ -147,6 +147,8 @@ pub struct Known {
 
 /// Where a host stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
+// One a host.
+#[allow(clippy::large_enum_variant)]
 pub enum Before {
     /// As it said.
     Live(Live),

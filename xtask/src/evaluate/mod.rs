@@ -6,6 +6,7 @@ mod declared;
 mod digest;
 pub mod kept;
 pub mod locate;
+pub mod machines;
 mod own_programs;
 mod probe;
 mod reach;
@@ -32,6 +33,7 @@ use crate::tools::git::Git;
 use crate::tools::nix::Nix;
 
 use locate::Location;
+use machines::{override_input, Machines};
 use source::Source;
 use stand_in::StandIn;
 
@@ -51,6 +53,8 @@ pub struct Fleet {
     location: Location,
     /// In the rehearsal stage: what a host of this repository runs of its own programs.
     own_programs: Option<std::path::PathBuf>,
+    /// In the rehearsal stage: what stands in for the hosts.
+    machines: Option<Machines>,
     /// Whoever asked wants Nix' whole trace of a failure.
     show_trace: bool,
 }
@@ -67,7 +71,12 @@ pub async fn open(global: &Global) -> Result<Fleet> {
     }
     let nix = setup::nix(global).await?;
     let cache = CacheDir::find()?;
-    let mut fleet = read(nix, cache, location, None, global.stage, !global.no_setup).await?;
+    let like = Like {
+        choice: global.stage,
+        may_compile: !global.no_setup,
+        machines: Machines::given()?,
+    };
+    let mut fleet = read(nix, cache, location, None, like).await?;
     fleet.show_trace = global.show_trace;
     report::say(&format!("stage: {} ({})", fleet.stage, fleet.why));
     warn_of_untracked(&fleet.source.untracked);
@@ -80,25 +89,39 @@ pub async fn open(global: &Global) -> Result<Fleet> {
 /// Usage, if there is no flake.
 pub async fn open_folder(like: &Fleet, folder: &std::path::Path) -> Result<Fleet> {
     let location = locate::locate(folder.to_str())?;
-    let choice = like.choice();
-    read(
-        like.nix.clone(),
-        like.cache.clone(),
-        location,
-        None,
-        choice,
-        true,
-    )
-    .await
+    let (nix, cache) = (like.nix.clone(), like.cache.clone());
+    read(nix, cache, location, None, like.like()).await
 }
 
 impl Fleet {
-    /// The choice that leads to this stage again.
-    fn choice(&self) -> StageChoice {
-        match self.stage {
-            Stage::Nixos => StageChoice::Nixos,
-            Stage::Rehearsal => StageChoice::Rehearsal,
+    /// What leads to this stage again.
+    fn like(&self) -> Like {
+        Like {
+            choice: match self.stage {
+                Stage::Nixos => StageChoice::Nixos,
+                Stage::Rehearsal => StageChoice::Rehearsal,
+            },
+            may_compile: true,
+            machines: self.machines.clone(),
         }
+    }
+
+    /// The same fleet with machines in place of its hosts.
+    ///
+    /// # Errors
+    /// Usage, in the stage whose hosts are real; else as of `open`.
+    pub async fn on_machines(&self, machines: Machines) -> Result<Self> {
+        let like = Like {
+            machines: Some(machines),
+            ..self.like()
+        };
+        let (nix, cache) = (self.nix.clone(), self.cache.clone());
+        read(nix, cache, self.location.clone(), None, like).await
+    }
+
+    /// The folder with programs of ours (`bin/`) that rehearsed hosts run; none if they run none.
+    pub fn own_programs(&self) -> Option<&std::path::Path> {
+        self.own_programs.as_deref()
     }
 
     /// The same fleet as it was at a revision, in the same stage.
@@ -107,14 +130,13 @@ impl Fleet {
     /// Usage, if there is no such revision, or no git repository that could have it.
     pub async fn at(&self, revision: &str) -> Result<Self> {
         let commit = self.commit(revision).await?;
-        let choice = self.choice();
+        let (nix, cache, location) = (&self.nix, &self.cache, &self.location);
         let mut fleet = read(
-            self.nix.clone(),
-            self.cache.clone(),
-            self.location.clone(),
+            nix.clone(),
+            cache.clone(),
+            location.clone(),
             Some(&commit),
-            choice,
-            true,
+            self.like(),
         )
         .await
         .with_context(|| format!("cannot read the fleet at {revision}"))?;
@@ -219,23 +241,19 @@ impl Fleet {
         place().map_err(|error| {
             Failure::failed(format!("cannot copy {name} to {}: {error}", bin.display()))
         })?;
-        override_crates(&mut self.flake, folder);
+        override_input(&mut self.flake, CRATES, folder);
         Ok(self)
     }
 }
 
-/// Programs that cargo built (`bin/` in this folder) become the stand-in's packages.
-fn override_crates(flake: &mut Flake, folder: &std::path::Path) {
-    let reference = crate::fleet::flake::folder_reference(folder);
-    flake
-        .overrides
-        .retain(|(input, _)| !input.ends_with("/crates"));
-    let crates: Vec<_> = flake
-        .overrides
-        .iter()
-        .map(|(input, _)| (format!("{input}/crates"), reference.clone()))
-        .collect();
-    flake.overrides.extend(crates);
+/// The stand-in's input for programs that cargo built, in `bin/`.
+const CRATES: &str = "crates";
+
+/// What a fleet is read as, besides what it is.
+struct Like {
+    choice: StageChoice,
+    may_compile: bool,
+    machines: Option<Machines>,
 }
 
 async fn read(
@@ -243,8 +261,7 @@ async fn read(
     cache: CacheDir,
     location: Location,
     commit: Option<&str>,
-    choice: StageChoice,
-    may_compile: bool,
+    like: Like,
 ) -> Result<Fleet> {
     let mut flake = location.flake(commit).await?;
     let stand_in = match (&location, commit) {
@@ -270,20 +287,29 @@ async fn read(
             (source, inputs)
         }
     };
-    let decision = probe::decide(&nix, choice, &inputs, &cache).await?;
+    let decision = probe::decide(&nix, like.choice, &inputs, &cache).await?;
     let locked = is_locked(&nix, &location, commit, &flake, &cache).await?;
 
     let mut context = vec![decision.stage.to_string(), nix.identity()];
     context.push(apply::FUNCTION.to_owned());
     let mut own_folder = None;
+    if let Some(machines) = &like.machines {
+        machines.usable_in(decision.stage)?;
+    }
     if decision.stage == Stage::Rehearsal {
         flake.overrides = stand_in.overrides(&inputs);
         context.push(stand_in.hash);
-        let root = location.root();
-        if let Some(own) = own_programs::of_fleet(root, &inputs, &cache, may_compile).await? {
-            override_crates(&mut flake, &own.folder);
-            context.push(own.hash);
-            own_folder = Some(own.folder);
+        if let Some(machines) = &like.machines {
+            machines.override_inputs(&mut flake);
+            context.push(machines.hash.clone());
+            own_folder = Some(machines.programs());
+        } else {
+            let (root, may_compile) = (location.root(), like.may_compile);
+            if let Some(own) = own_programs::of_fleet(root, &inputs, &cache, may_compile).await? {
+                override_input(&mut flake, CRATES, &own.folder);
+                context.push(own.hash);
+                own_folder = Some(own.folder);
+            }
         }
     }
     if !locked {
@@ -304,6 +330,7 @@ async fn read(
         cache,
         location,
         own_programs: own_folder,
+        machines: like.machines,
         show_trace: false,
     })
 }

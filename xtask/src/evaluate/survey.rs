@@ -66,6 +66,15 @@ impl Fleet {
     /// # Errors
     /// If the flake fails as a whole, or has no hosts.
     pub async fn survey(&self) -> Result<Survey> {
+        let mut survey = self.configured().await?;
+        if let Some(machines) = &self.machines {
+            machines.stand_in(&mut survey.inventory);
+        }
+        Ok(survey)
+    }
+
+    /// The inventory as the hosts' configurations have it.
+    async fn configured(&self) -> Result<Survey> {
         let fingerprint = self.source.whole();
         if let Some(inventory) = kept::read(&self.cache, "inventory", &fingerprint) {
             return Ok(Survey {

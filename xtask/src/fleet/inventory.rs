@@ -84,6 +84,30 @@ pub struct Releases {
     /// Keys that may ask, by name.
     #[serde(default)]
     pub keys: BTreeMap<String, String>,
+    /// Where it is asked, if not where the host is.
+    #[serde(skip)]
+    pub door: Option<Door>,
+}
+
+/// A port of this machine, and the key that who listens there has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Door {
+    pub port: u16,
+    /// As in `ssh_host_ed25519_key.pub`.
+    pub key: String,
+}
+
+impl Door {
+    pub fn address(&self) -> &'static str {
+        "127.0.0.1"
+    }
+
+    /// ssh's arguments for it, before a host's own: ssh takes what it reads first.
+    pub fn ssh_options(&self, own: &[String]) -> Vec<String> {
+        let port = ["-p".to_owned(), self.port.to_string()];
+        port.into_iter().chain(own.iter().cloned()).collect()
+    }
 }
 
 /// The store that a host serves as the fleet's binary cache.

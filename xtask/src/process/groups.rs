@@ -141,7 +141,7 @@ pub async fn terminate_all() {
             .collect()
     };
     end_groups(&alive).await;
-    strays::end_strays().await;
+    strays::end_all().await;
     folders::remove_all();
 }
 

@@ -9,7 +9,7 @@ use crate::deploy::Released;
 use crate::evaluate::Fleet;
 use crate::failure::Failure;
 use crate::fleet::host::{self, HostName};
-use crate::fleet::inventory::{Host, Inventory};
+use crate::fleet::inventory::{Host, Inventory, Releases};
 use crate::fleet::refs::short;
 use crate::fleet::stage::Stage;
 use crate::process::Status;
@@ -38,8 +38,8 @@ pub struct Request {
 pub async fn ask(fleet: &Fleet, request: &Request) -> Result<Released> {
     let commit = fleet.git()?.commit(&request.wanted).await?;
     let survey = fleet.survey().await?;
-    let (host, user) = builder(&survey.inventory, request.builder.as_deref())?;
-    let target = target(host, user, fleet.stage)?;
+    let (host, releases) = builder(&survey.inventory, request.builder.as_deref())?;
+    let target = target(host, releases, fleet.stage)?;
     let boot = if request.boot { " --boot" } else { "" };
     report::say(&format!(
         "asking {} for a release of {}",
@@ -98,13 +98,13 @@ fn is_end(line: &str) -> bool {
     line.starts_with("error: ") || line.starts_with("refused ")
 }
 
-/// The host that is asked, and as whom.
+/// The host that is asked, and how.
 fn builder<'a>(
     inventory: &'a Inventory,
     wanted: Option<&str>,
-) -> Result<(&'a Host, &'a str), Failure> {
-    let door = |host: &'a Host| Some((host, host.releases.as_ref()?.user.as_str()));
-    let all: Vec<(&Host, &str)> = inventory.hosts.values().filter_map(door).collect();
+) -> Result<(&'a Host, &'a Releases), Failure> {
+    let door = |host: &'a Host| Some((host, host.releases.as_ref()?));
+    let all: Vec<(&Host, &Releases)> = inventory.hosts.values().filter_map(door).collect();
     if let Some(wanted) = wanted {
         let names: Vec<HostName> = inventory.hosts.keys().cloned().collect();
         host::select(&names, &[wanted.to_owned()])?;
@@ -133,14 +133,20 @@ fn builder<'a>(
 
 const ENABLE: &str = "homelab.builder.releases.enable = true";
 
-fn target(host: &Host, user: &str, stage: Stage) -> Result<Target, Failure> {
-    let target = Target::of(host, Some(user.to_owned()), stage).ok_or_else(|| {
+fn target(host: &Host, releases: &Releases, stage: Stage) -> Result<Target, Failure> {
+    let known = Target::of(host, Some(releases.user.clone()), stage);
+    let mut target = known.ok_or_else(|| {
         Failure::usage(format!(
             "nobody knows the address of {}, which makes releases",
             host.name
         ))
         .try_next("homelab.deploy.targetHost in its configuration")
     })?;
+    if let Some(door) = &releases.door {
+        door.address().clone_into(&mut target.address);
+        target.options = door.ssh_options(&target.options);
+        target.keys = vec![door.key.clone()];
+    }
     if target.may_be_asked() {
         return Ok(target);
     }
@@ -206,7 +212,7 @@ mod tests {
     fn the_builder_is_the_one_that_makes_releases() {
         let asked = |doors: &[(&str, bool)], wanted: Option<&str>| {
             builder(&inventory(doors), wanted)
-                .map(|(host, user)| format!("{user}@{}", host.name))
+                .map(|(host, releases)| format!("{}@{}", releases.user, host.name))
                 .map_err(|failure| {
                     format!("{failure}; {}", failure.next_step().unwrap_or_default())
                 })
@@ -233,9 +239,9 @@ mod tests {
     #[test]
     fn a_rehearsal_asks_nobody_else() {
         let inventory = inventory(&[("A", true)]);
-        let (host, user) = builder(&inventory, None).unwrap();
-        assert!(target(host, user, Stage::Nixos).is_ok());
-        let failure = target(host, user, Stage::Rehearsal).unwrap_err();
+        let (host, releases) = builder(&inventory, None).unwrap();
+        assert!(target(host, releases, Stage::Nixos).is_ok());
+        let failure = target(host, releases, Stage::Rehearsal).unwrap_err();
         assert!(
             failure.to_string().contains("A is at 10.0.0.1"),
             "{failure}"

@@ -46,7 +46,7 @@ async fn try_to(
         return Ok(());
     }
     let found = server::find(inventory, None)?;
-    let server = server::Server::open(found, config.cache_key.as_deref(), fleet.stage)?;
+    let server = server::Server::open(found, config.cache_key.as_deref(), fleet.stage).await?;
     let pushed = push::push(&fleet.nix, &server, &wanted, None).await?;
     report::say(&cache::render::pushed(&pushed));
     Ok(())

@@ -195,7 +195,7 @@ impl Shared {
 }
 
 /// As `tests/machine` and the generation `guard` have hosts' machines trust the keys of a play.
-fn trust() -> Trust {
+pub fn trust() -> Trust {
     let files = [
         ("authorized_keys/deploy", "{{ssh-key}}"),
         ("authorized_keys/operator", "{{ssh-key}}"),

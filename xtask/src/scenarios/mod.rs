@@ -2,7 +2,7 @@
 //! What a step means is the harness's business (rehearsal) or that of tests/nixos (nixos).
 
 pub mod addresses;
-mod budget;
+pub mod budget;
 mod capabilities;
 mod controller;
 mod files;

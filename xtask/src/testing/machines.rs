@@ -48,8 +48,8 @@ impl Bench<'_> {
         let cache = CacheDir::find()?.machines();
         let mut failures = Vec::new();
         for tests in WITH_MACHINES {
-            let output = tests
-                .run_some(names, AT_ONCE)
+            let output = self
+                .with_nix(tests.run_some(names, AT_ONCE))
                 .current_dir(self.root)
                 .env("HARNESS_TOOLS", &tools)
                 .env("HARNESS_CACHE", &cache)

@@ -5,6 +5,7 @@ mod checkout;
 pub mod committed;
 mod generated;
 pub mod signed;
+mod signers;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

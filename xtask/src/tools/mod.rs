@@ -15,5 +15,6 @@ pub mod renovate;
 pub mod sops;
 pub mod ssh;
 pub mod ssh_keygen;
+pub mod sshd;
 pub mod tailscale;
 pub mod version;

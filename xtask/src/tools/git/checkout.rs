@@ -39,6 +39,31 @@ impl Git {
         Ok(copy)
     }
 
+    /// Makes a bare repository at `target`, which is not there yet, whose branches are at these commits.
+    ///
+    /// # Errors
+    /// If git cannot write there.
+    pub async fn publish(&self, branches: &[(&str, &str)], target: &Path) -> Result<()> {
+        Command::new("git")
+            .args(["init", "--quiet", "--bare"])
+            .arg(target)
+            .success()
+            .await
+            .with_context(|| format!("cannot make the repository {}", target.display()))?;
+        self.command(["push", "--quiet"])
+            .arg(target)
+            .args(
+                branches
+                    .iter()
+                    .map(|(branch, commit)| format!("{commit}:refs/heads/{branch}")),
+            )
+            .timeout(Duration::from_secs(300))
+            .success()
+            .await
+            .with_context(|| format!("cannot push to {}", target.display()))?;
+        Ok(())
+    }
+
     /// Brings everything that differs here from the last commit, and that git does not ignore, into a checkout of it.
     ///
     /// # Errors
@@ -56,7 +81,10 @@ impl Git {
     }
 
     /// The files of the working tree that differ from a revision; untracked ones are not among them.
-    async fn different(&self, revision: &str) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// If there is no such revision.
+    pub async fn different(&self, revision: &str) -> Result<Vec<String>> {
         let output = self
             .ask(["diff", "--name-only", "--no-renames", "-z", revision, "--"])
             .await?;

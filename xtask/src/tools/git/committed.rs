@@ -47,7 +47,7 @@ impl Git {
     }
 
     /// A setting; none if nobody set it.
-    async fn setting(&self, name: &[&str]) -> Result<Option<String>> {
+    pub(super) async fn setting(&self, name: &[&str]) -> Result<Option<String>> {
         let ask = self.command(["config", "--get"]).args(name);
         let line = ask.line();
         let output = ask.capture().await?;

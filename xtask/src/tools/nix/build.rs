@@ -189,6 +189,24 @@ impl Nix {
         Ok(())
     }
 
+    /// Makes a key that signs paths, in a file that only we read; its public half.
+    pub async fn make_key(&self, name: &str, file: &Path) -> Result<String> {
+        let secret = self
+            .command(["key", "generate-secret", "--key-name", name])
+            .success()
+            .await
+            .context("cannot make a key that signs paths")?;
+        crate::whole_file::write(file, &secret.stdout)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let public = self
+            .command(["key", "convert-secret-to-public"])
+            .stdin(secret.stdout)
+            .success()
+            .await
+            .context("cannot read a key that signs paths")?;
+        Ok(public.text())
+    }
+
     /// How a person calls this Nix: by its name if that finds it.
     pub fn words(&self) -> String {
         let named = which::which("nix").ok();

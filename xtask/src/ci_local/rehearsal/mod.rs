@@ -1,0 +1,459 @@
+//! Machines in place of the hosts that a push deploys: installed as main was before it, given keys of this run, and asked
+//! afterwards whether they run what the commit says. The workflow knows nothing of it: the jobs' xtask is told by a folder
+//! where hosts are (`evaluate::machines`).
+
+mod builder;
+mod folder;
+mod keys;
+pub mod lineup;
+mod machines;
+mod push;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::ground::Ground;
+use super::outcome::{MachineReport, MachineState};
+use super::scene::Scene;
+use crate::cache_dir::CacheDir;
+use crate::ci::on::Event;
+use crate::cli::Global;
+use crate::evaluate::apply::Wanted as Asked;
+use crate::evaluate::machines::{Builder as Place, Places};
+use crate::evaluate::Fleet;
+use crate::failure::Failure;
+use crate::fleet::host::HostName;
+use crate::fleet::inventory::Inventory;
+use crate::fleet::refs::{self, short};
+use crate::fleet::stage::Stage;
+use crate::fleet::store_path::StorePath;
+use crate::report;
+use crate::report::words::counted;
+use crate::scenarios::addresses;
+use crate::scenarios::budget::{available_memory, Budget};
+use crate::scenarios::ground::Provisions;
+
+use builder::Builder;
+use folder::Of;
+use keys::Keys;
+use lineup::{Lineup, Room};
+use machines::{Machines, Start, Wanted};
+use push::Push;
+
+/// What the machines' guard is compiled from, beside the lock file.
+const GUARD: [&str; 2] = ["guard", "Cargo.lock"];
+
+/// What stands while the jobs run; the machines end when it is dropped.
+pub struct Rehearsal {
+    lineup: Lineup,
+    installed: BTreeMap<HostName, StorePath>,
+    /// The fleet as the jobs deploy it.
+    deployed: Fleet,
+    commit: String,
+    machines: Machines,
+    _builder: Builder,
+    folder: PathBuf,
+    deploy_key: String,
+}
+
+/// What is rehearsed.
+pub struct Setting<'a> {
+    pub global: &'a Global,
+    pub fleet: &'a Fleet,
+    pub cache: &'a CacheDir,
+    pub ground: &'a Ground,
+    pub scene: &'a Scene,
+    pub logs: &'a Path,
+}
+
+/// Which machines would stand in.
+///
+/// # Errors
+/// Usage, if the push deploys nothing that can be rehearsed.
+pub async fn plan(fleet: &Fleet, scene: &Scene) -> Result<Lineup> {
+    if fleet.stage != Stage::Rehearsal {
+        return Err(
+            Failure::usage("machines stand in for hosts in the rehearsal stage only")
+                .try_next("--stage rehearsal")
+                .into(),
+        );
+    }
+    let survey = fleet.survey().await?;
+    let names = survey.names();
+    let hosts = &survey.inventory.hosts;
+    let known: Vec<refs::Known> = names
+        .iter()
+        .map(|name| refs::Known {
+            name,
+            deployable: hosts.get(name).is_none_or(|host| host.deployable),
+        })
+        .collect();
+    let message = scene.checkout.message(&scene.commit).await?;
+    let meaning = refs::meaning(&scene.branch, &message, &known)?;
+    let system = fleet.nix.capabilities().await?.system;
+    let room = Room {
+        system: &system,
+        machines: Budget::new(None, 1, available_memory()).machines,
+    };
+    Ok(lineup::lineup(&meaning, &survey.inventory, room)?)
+}
+
+impl Setting<'_> {
+    /// Builds what the machines are installed with, starts them, and opens the builder's door.
+    ///
+    /// # Errors
+    /// Missing, if a tool is; usage, if what is here is not the commit's; failed, if a machine does not come up.
+    pub async fn set_up(&self, lineup: Lineup) -> Result<Rehearsal> {
+        let provisions = Provisions::provide(self.global).await?;
+        let programs = self.programs().await?;
+        let push = Push::of(self.scene).await?;
+        let (fleet, ground) = (self.fleet, self.ground);
+        let keys = Keys::make(&fleet.nix, &ground.place("keys")).await?;
+        let repository = ground.place("forge.git");
+        push.publish(self.scene, &repository).await?;
+
+        let (installed, inventory) = self.installed(&lineup, &push, &programs).await?;
+        report::say(&format!(
+            "starting {} in place of {}",
+            counted(lineup.machines.len(), "machine"),
+            names(&lineup.machines)
+        ));
+        let wanted = lineup.machines.iter().filter_map(|host| {
+            Some(Wanted {
+                host: host.clone(),
+                toplevel: installed.get(host)?.clone(),
+                address: addresses::of_host(host.as_str(), &inventory),
+            })
+        });
+        let start = Start {
+            provisions,
+            cache: fleet.cache.machines(),
+            logs: self.logs.join("machines"),
+            nix: harness::scenario::Nix {
+                bin: fleet
+                    .nix
+                    .program()
+                    .parent()
+                    .unwrap_or(Path::new("/"))
+                    .to_owned(),
+                conf_dir: fleet.nix.conf_dir().map(Path::to_owned),
+            },
+            wanted: wanted.collect(),
+            trust: machines::trust(&keys)?,
+        };
+        let machines = tokio::task::spawn_blocking(move || start.start())
+            .await
+            .context("the thread that starts machines ended")??;
+
+        let folder = ground.place("machines");
+        let builder_folder = ground.place("builder");
+        std::fs::create_dir_all(&builder_folder)
+            .with_context(|| format!("cannot make the folder {}", builder_folder.display()))?;
+        let door = builder::Plan {
+            folder: &builder_folder,
+            guard: &folder.join("crates/bin/slipway-guard"),
+            repository: &repository,
+            push: &push,
+            keys: &keys,
+            nix: &fleet.nix,
+            machines: &folder,
+            cache: &ground.jobs_cache(self.cache)?,
+        };
+        let builder = door.open(fleet.git()?).await?;
+        let places = Places {
+            hosts: machines.doors()?,
+            builder: Some(Place {
+                host: lineup.builder.clone(),
+                user: builder.user.clone(),
+                door: builder.door.clone(),
+            }),
+        };
+        let standing = folder::lay_out(&folder, Of::Deployed, &programs, &places)?;
+        report::say(&format!(
+            "{} is asked for releases on this machine, and takes {}",
+            lineup.builder,
+            match push.trusted == self.scene.commit {
+                true => "the commit as it is, for it is on main".to_owned(),
+                false => format!("signed commits since {}", short(&push.trusted)),
+            }
+        ));
+        Ok(Rehearsal {
+            installed,
+            deployed: fleet.on_machines(standing).await?,
+            commit: self.scene.commit.clone(),
+            machines,
+            _builder: builder,
+            folder,
+            deploy_key: keys.deploy_private,
+            lineup,
+        })
+    }
+
+    /// Our programs as hosts run them, which have to be the commit's.
+    async fn programs(&self) -> Result<PathBuf> {
+        let programs = self.fleet.own_programs().ok_or_else(|| {
+            Failure::usage(
+                "no machine can have a guard: this fleet is not in a repository with its sources",
+            )
+            .try_next("cargo xtask vm-test, whose machines are of the fleet in this repository")
+        })?;
+        let differing = self.fleet.git()?.different("HEAD").await?;
+        let ours = |file: &&String| GUARD.iter().any(|it| file.starts_with(it));
+        if let Some(file) = differing.iter().find(ours) {
+            return Err(Failure::usage(format!(
+                "the machines would have another guard than the commit's: {file} has changes"
+            ))
+            .try_next("git commit, or git stash")
+            .into());
+        }
+        Ok(programs.to_owned())
+    }
+
+    /// What the machines are installed with, built, and what the fleet says of them.
+    async fn installed(
+        &self,
+        lineup: &Lineup,
+        push: &Push,
+        programs: &Path,
+    ) -> Result<(BTreeMap<HostName, StorePath>, Inventory)> {
+        let folder = self.ground.place("installed");
+        let standing = folder::lay_out(&folder, Of::Installed, programs, &Places::default())?;
+        let fleet = self.fleet.on_machines(standing).await?;
+        let inventory = self.fleet.survey().await?.inventory;
+        let before = fleet.at(&push.before).await?;
+        if let Some(toplevels) = toplevels(&before, &lineup.machines).await? {
+            report::say(&format!(
+                "machines are installed as of {}",
+                short(&push.before)
+            ));
+            return Ok((toplevels, inventory));
+        }
+        let commit = fleet.at(&self.scene.commit).await?;
+        let toplevels = toplevels(&commit, &lineup.machines).await?.ok_or_else(|| {
+            Failure::usage(
+                "the stand-in of this commit (nix/rehearsal) knows no machines in place of hosts",
+            )
+            .try_next("git rebase main")
+        })?;
+        report::say(&format!(
+            "machines are installed as of the commit itself: {} cannot be, or has not got all of these hosts",
+            short(&push.before)
+        ));
+        Ok((toplevels, inventory))
+    }
+}
+
+/// Built; none if one of them is no machine that can be deployed, or not there.
+async fn toplevels(
+    fleet: &Fleet,
+    hosts: &[HostName],
+) -> Result<Option<BTreeMap<HostName, StorePath>>> {
+    let asked = Asked {
+        inventory: true,
+        toplevel: true,
+        ..Asked::default()
+    };
+    let found = fleet.evaluate_hosts(hosts, asked).await?;
+    let mut derivations = Vec::new();
+    let mut toplevels = BTreeMap::new();
+    for (host, done) in found.healthy {
+        let guarded = done.inventory.is_some_and(|host| host.guard);
+        if let Some(toplevel) = done.toplevel.filter(|_| guarded) {
+            derivations.push(toplevel.drv);
+            toplevels.insert(host, toplevel.out);
+        }
+    }
+    if toplevels.len() < hosts.len() {
+        return Ok(None);
+    }
+    fleet
+        .nix
+        .build_unlinked(&derivations, fleet.stage)
+        .success()
+        .await
+        .context("cannot build what the machines are installed with")?;
+    Ok(Some(toplevels))
+}
+
+/// What a push leaves aside that a person started with inputs.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    pub event: Event,
+    pub inputs: &'a [(String, String)],
+}
+
+impl Asking<'_> {
+    /// Whether the workflow was asked to deploy this host.
+    fn deploys(self, host: &HostName) -> bool {
+        let input = |name: &str| {
+            let found = self.inputs.iter().find(|(it, _)| it == name);
+            found.map(|(_, value)| value.as_str()).unwrap_or_default()
+        };
+        if self.event != Event::Dispatch {
+            return true;
+        }
+        let only = input("host");
+        input("plan-only") != "true" && (only.is_empty() || only == host.as_str())
+    }
+}
+
+impl Rehearsal {
+    /// What the jobs' xtask is to find in its environment.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The secret of the forge.
+    pub fn deploy_key(&self) -> &str {
+        &self.deploy_key
+    }
+
+    /// What each machine runs, held against what this commit is.
+    ///
+    /// # Errors
+    /// If the commit cannot be evaluated at all; a host that cannot is a row.
+    pub async fn look(&self, asking: Asking<'_>) -> Result<Vec<MachineReport>> {
+        let running = self.machines.running();
+        let asked = Asked {
+            toplevel: true,
+            ..Asked::default()
+        };
+        let fleet = self.deployed.at(&self.commit).await?;
+        let mut wanted = fleet.evaluate_hosts(&self.lineup.machines, asked).await?;
+        let mut reports = left_out(&self.lineup);
+        for (host, running) in running {
+            let toplevel = wanted.healthy.remove(&host).and_then(|it| it.toplevel);
+            let installed = self.installed.get(&host).cloned();
+            reports.push(judged(
+                host.clone(),
+                installed,
+                toplevel.map(|it| it.out),
+                running,
+                asking.deploys(&host),
+            ));
+        }
+        reports.sort_by(|a, b| a.host.cmp(&b.host));
+        Ok(reports)
+    }
+}
+
+fn judged(
+    host: HostName,
+    installed: Option<StorePath>,
+    wanted: Option<StorePath>,
+    running: Result<StorePath, String>,
+    deployed: bool,
+) -> MachineReport {
+    let (state, why) = match &running {
+        Err(why) => (MachineState::Unknown, Some(why.clone())),
+        Ok(running) if wanted.as_ref() == Some(running) => (MachineState::Equal, None),
+        Ok(running) if installed.as_ref() == Some(running) => match deployed {
+            true => (
+                MachineState::AsBefore,
+                Some("the commit's system does not run".to_owned()),
+            ),
+            false => (
+                MachineState::NotAsked,
+                Some("nobody asked to deploy it".to_owned()),
+            ),
+        },
+        Ok(_) => (
+            MachineState::Other,
+            Some("neither the commit's system nor what was installed".to_owned()),
+        ),
+    };
+    MachineReport {
+        host,
+        state,
+        why,
+        installed,
+        wanted,
+        running: running.ok(),
+    }
+}
+
+/// As a plan has it.
+pub fn planned(lineup: &Lineup) -> Vec<MachineReport> {
+    let mut all = left_out(lineup);
+    for host in &lineup.machines {
+        all.push(MachineReport::of(host, MachineState::Planned, None));
+    }
+    all.sort_by(|a, b| a.host.cmp(&b.host));
+    all
+}
+
+fn left_out(lineup: &Lineup) -> Vec<MachineReport> {
+    let hosts = lineup.left_out.iter();
+    hosts
+        .map(|(host, why)| MachineReport::of(host, MachineState::LeftOut, Some(why.clone())))
+        .collect()
+}
+
+fn names(hosts: &[HostName]) -> String {
+    let names: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(name: &str) -> StorePath {
+        StorePath::parse(&format!("/nix/store/{}-{name}", "0".repeat(32))).unwrap()
+    }
+
+    #[test]
+    fn only_the_commits_own_system_is_good() {
+        let judged = |running: Result<&str, &str>, deployed| {
+            let running = running.map(path).map_err(str::to_owned);
+            let host = HostName::known("A");
+            judged(
+                host,
+                Some(path("old")),
+                Some(path("new")),
+                running,
+                deployed,
+            )
+            .state
+        };
+        assert_eq!(judged(Ok("new"), true), MachineState::Equal);
+        assert_eq!(judged(Ok("old"), true), MachineState::AsBefore);
+        assert_eq!(judged(Ok("old"), false), MachineState::NotAsked);
+        assert_eq!(judged(Ok("third"), false), MachineState::Other);
+        assert_eq!(judged(Err("off"), true), MachineState::Unknown);
+        let good = [
+            MachineState::Equal,
+            MachineState::NotAsked,
+            MachineState::LeftOut,
+            MachineState::Planned,
+        ];
+        assert!(good.iter().all(|it| it.is_good()));
+        assert!(
+            !MachineState::AsBefore.is_good()
+                && !MachineState::Other.is_good()
+                && !MachineState::Unknown.is_good()
+        );
+    }
+
+    #[test]
+    fn who_dispatches_may_leave_hosts_aside() {
+        let host = HostName::known("A");
+        let deploys = |event, inputs: &[(&str, &str)]| {
+            let inputs: Vec<(String, String)> = inputs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            Asking {
+                event,
+                inputs: &inputs,
+            }
+            .deploys(&host)
+        };
+        assert!(deploys(Event::Push, &[]));
+        assert!(deploys(Event::Dispatch, &[("host", "A")]));
+        assert!(!deploys(Event::Dispatch, &[("host", "B")]));
+        assert!(!deploys(Event::Dispatch, &[("plan-only", "true")]));
+    }
+}
