@@ -81,9 +81,9 @@ fn probe(harness: &Harness, image: &Image, wanted: Wanted) -> Result<Measured> {
         match boot(harness, image, Accelerator::Kvm, KVM_LIMIT) {
             Ok(seconds) => return Ok(Measured { kvm: true, seconds }),
             Err(error) if wanted == Wanted::Kvm => {
-                return Err(error
-                    .context("KVM does not work here")
-                    .try_next("use TCG, which works everywhere and is slower"))
+                let message = format!("KVM does not work here: {error}");
+                return Err(Error::new(ErrorKind::NoKvm, message)
+                    .try_next("use TCG, which works everywhere and is slower"));
             }
             Err(error) => harness.progress().say(
                 "accelerator",

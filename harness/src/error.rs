@@ -11,6 +11,8 @@ pub enum ErrorKind {
     ToolMissing,
     /// QEMU is there, and older than the snapshots need.
     ToolTooOld,
+    /// KVM was asked for, and runs no guest here.
+    NoKvm,
     /// The file system has no room for what is to be written.
     NoSpace,
     /// A port that the caller asked for is in use.

@@ -106,9 +106,9 @@ pub struct HarnessOptions {
 
 /// What is missing on this machine exits 69.
 pub fn exit_of(kind: harness::ErrorKind) -> Exit {
-    use harness::ErrorKind::{Download, NoSpace, ToolMissing, ToolTooOld};
+    use harness::ErrorKind::{Download, NoKvm, NoSpace, ToolMissing, ToolTooOld};
     match kind {
-        ToolMissing | ToolTooOld | NoSpace | Download => Exit::Missing,
+        ToolMissing | ToolTooOld | NoKvm | NoSpace | Download => Exit::Missing,
         _ => Exit::Failed,
     }
 }
@@ -226,6 +226,7 @@ mod tests {
         let error = |kind| worded(harness::Error::new(kind, "x").try_next("y"));
         let exit = |kind| crate::failure::exit_of(&error(kind).into());
         assert_eq!(exit(harness::ErrorKind::ToolTooOld), Exit::Missing);
+        assert_eq!(exit(harness::ErrorKind::NoKvm), Exit::Missing);
         assert_eq!(exit(harness::ErrorKind::NoSpace), Exit::Missing);
         assert_eq!(exit(harness::ErrorKind::TimedOut), Exit::Failed);
         assert_eq!(error(harness::ErrorKind::Io).next_step(), Some("y"));
