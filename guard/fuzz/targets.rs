@@ -113,7 +113,8 @@ fn rendered(command: &Command) -> String {
             reason: Some(reason),
         } => format!("hold --reason '{reason}'"),
         Command::Unhold => "unhold".to_owned(),
-        Command::Reboot => "reboot".to_owned(),
+        Command::Reboot { now: false } => "reboot".to_owned(),
+        Command::Reboot { now: true } => "reboot --now".to_owned(),
         Command::AcceptBuild { toplevel, build } => {
             format!("accept-build {toplevel} --build {build}")
         }

@@ -58,7 +58,10 @@ pub enum Command {
         reason: Option<String>,
     },
     Unhold,
-    Reboot,
+    Reboot {
+        /// Whatever the host's window says.
+        now: bool,
+    },
     /// What the host's own upgrades say, and nobody else.
     AcceptBuild {
         toplevel: StorePath,
@@ -181,7 +184,9 @@ pub fn parse_words<S: AsRef<str>>(words: &[S]) -> Result<Command, Refusal> {
             reason: rest.text("--reason")?,
         },
         "unhold" => Command::Unhold,
-        "reboot" => Command::Reboot,
+        "reboot" => Command::Reboot {
+            now: rest.flag("--now"),
+        },
         "accept-build" => {
             let path = rest.next()?;
             Command::AcceptBuild {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::release::is_host_name;
 use crate::store_path::StorePath;
 use crate::whole_file;
+use crate::window::Window;
 
 /// Where the module puts it, in a configuration's `etc` too.
 pub const FILE: &str = "/etc/slipway-guard/config.json";
@@ -33,6 +34,9 @@ pub struct Config {
     pub test_lease_seconds: u64,
     pub activation_timeout_seconds: u64,
     pub unattended_reboot: bool,
+    /// When it may be rebooted from afar; at any time without one.
+    #[serde(default)]
+    pub reboot_window: Option<Window>,
     pub loader: Loader,
     #[serde(default)]
     pub esp: Option<PathBuf>,

@@ -107,6 +107,8 @@ codes! {
     RebootForbidden = "reboot-forbidden",
     /// no reboot is due
     NoRebootDue = "no-reboot-due",
+    /// homelab.reboot.window is closed: later, or an operator's reboot --now
+    OutsideWindow = "outside-window",
     /// the host does not look for releases itself: homelab.upgrade.enable is false
     NoUpgrades = "no-upgrades",
     /// only a release says what this host is to have: homelab.upgrade.source is not hydra

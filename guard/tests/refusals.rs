@@ -326,6 +326,37 @@ fn reboots_have_their_rule() {
     });
 }
 
+#[test]
+fn reboots_keep_to_the_window() {
+    in_a_host_of_its_own("reboots_keep_to_the_window", |host| {
+        // A boot that waits is a reason, for CI's key too.
+        host.release(1, "new", ActionKind::Boot);
+        host.activate("new", " --boot").good();
+        host.calls();
+        let hour = |from_now: u64| {
+            let since = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+            format!("{:02}:00", (since / 3600 + from_now) % 24)
+        };
+        let window = |from: u64, until: u64| {
+            host.stop_guard();
+            let window =
+                serde_json::json!({ "from": hour(from), "until": hour(until), "days": [] });
+            host.configure(&serde_json::json!({ "rebootWindow": window }));
+            host.start_guard();
+        };
+        window(2, 3);
+        host.ssh("ci", "reboot").is_refused(Code::OutsideWindow);
+        host.ssh("laptop", "reboot").is_refused(Code::OutsideWindow);
+        host.ssh("ci", "reboot --now").is_refused(Code::NotOperator);
+        assert_eq!(host.calls(), [""; 0]);
+        host.done(host.ssh("laptop", "reboot --now"));
+        assert_eq!(host.calls(), ["reboot"]);
+        window(0, 2);
+        host.done(host.ssh("ci", "reboot"));
+        assert_eq!(host.calls(), ["reboot"]);
+    });
+}
+
 /// What the host says of its health when it is asked, whoever has a key.
 #[test]
 fn health_is_told_and_checks_run_once_at_a_time() {

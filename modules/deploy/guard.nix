@@ -30,6 +30,7 @@ let
     testLeaseSeconds = config.homelab.deploy.testLease;
     activationTimeoutSeconds = config.homelab.deploy.activationTimeout;
     unattendedReboot = config.homelab.reboot.unattended;
+    rebootWindow = config.homelab.inventory.reboot.window;
     loader = if onSystemdBoot then "systemd-boot" else "other";
     esp = if onSystemdBoot then esp else null;
     minFree = {
@@ -119,7 +120,7 @@ in
         example = [ "workstation" ];
         description = ''
           Names of `homelab.users.deploy.keys` whose holders may also hold the host, keep what is being tested, and reboot
-          when they like. CI is none of them.
+          when they like, out of `homelab.reboot.window` with `reboot --now`. CI is none of them.
         '';
       };
       minFreeStore = mkOption {

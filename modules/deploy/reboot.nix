@@ -58,8 +58,8 @@ in
         until = "04:30";
       };
       description = ''
-        When `cargo xtask reboot` may begin to reboot the host; at any time without one. In UTC, so that it is the same
-        moment wherever somebody sits, and no clock change falls into it.
+        When the host may be rebooted from afar, by `cargo xtask reboot` and by its guard; at any time without one. In UTC,
+        so that it is the same moment wherever somebody sits, and no clock change falls into it.
       '';
     };
   };

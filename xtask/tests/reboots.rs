@@ -142,7 +142,7 @@ fn a_closed_window_is_kept_unless_it_is_overruled() {
         );
         lab.reboots("A", &window);
     };
-    let Some(lab) = lab(&[("A", 0)], &["A"], closed) else {
+    let Some(mut lab) = lab(&[("A", 0)], &["A"], closed) else {
         return;
     };
     let before = lab.boot_id("A");
@@ -153,7 +153,18 @@ fn a_closed_window_is_kept_unless_it_is_overruled() {
         "{}",
         why(&left, 0)
     );
+    // The guard keeps it, too: not every key gets out of it.
+    let refused = lab.xtask(&[&REBOOT[..], &["--now"]].concat());
+    assert_eq!(outcomes(&refused), "A refused", "{}", transcript(&refused));
+    assert!(
+        why(&refused, 0).starts_with("refused not-operator"),
+        "{}",
+        why(&refused, 0)
+    );
     assert_eq!(lab.boot_id("A"), before);
+    lab.configure_guard("A", &json!({ "operators": ["ci"] }));
+    lab.stop("A");
+    lab.start("A");
     let output = lab.xtask(&[&REBOOT[..], &["--now"]].concat());
     assert_eq!(outcomes(&output), "A rebooted", "{}", transcript(&output));
     assert_ne!(lab.boot_id("A"), before);

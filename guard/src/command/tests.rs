@@ -111,7 +111,8 @@ fn nix_and_the_verbs_are_understood() {
             },
         ),
         ("unhold", Command::Unhold),
-        ("reboot", Command::Reboot),
+        ("reboot", Command::Reboot { now: false }),
+        ("reboot --now", Command::Reboot { now: true }),
     ] {
         assert_eq!(parse(line), Ok(command), "{line}");
     }

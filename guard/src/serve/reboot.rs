@@ -8,10 +8,13 @@ use crate::answer::Event;
 use crate::process::Program;
 use crate::refusal::{Code, Refusal};
 use crate::state::State;
+use crate::time::Time;
+use crate::window::Opening;
 
 impl Service {
-    /// CI's key only where it is due and nobody has to be there; nobody's in the middle of something.
-    pub(super) fn reboot(&self, asker: &Asker) -> Result<Option<Wish>> {
+    /// CI's key only where it is due and nobody has to be there; nobody's in the middle of something, and nobody's out of
+    /// the window but an operator's who says so.
+    pub(super) fn reboot(&self, asker: &Asker, now: bool) -> Result<Option<Wish>> {
         let state = self.store.read()?;
         let reasons = self.reboot_reasons(&state);
         if state.current.is_some() {
@@ -21,12 +24,22 @@ impl Service {
             return Err(Refusal::because(Code::Held, format!("by {}", hold.by)).into());
         }
         if !asker.operator {
+            if now {
+                return Err(Refusal::because(Code::NotOperator, &asker.name).into());
+            }
             if !self.config.unattended_reboot {
                 return Err(Refusal::new(Code::RebootForbidden).into());
             }
             if reasons.is_empty() {
                 return Err(Refusal::new(Code::NoRebootDue).into());
             }
+        }
+        let window = self.config.reboot_window.as_ref().filter(|_| !now);
+        if let Some((window, Opening::At(opens))) =
+            window.map(|window| (window, window.at(Time::now().unix())))
+        {
+            let text = format!("{window}, opens at {}", Time::from_unix(opens));
+            return Err(Refusal::because(Code::OutsideWindow, text).into());
         }
         self.record(asker, Event::Reboot { reasons })?;
         self.reboot_now()?;

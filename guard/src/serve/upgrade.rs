@@ -30,7 +30,7 @@ pub(super) fn asker(request: &Request) -> Result<Asker> {
         | Command::Activate(_)
         | Command::Wait { .. }
         | Command::Confirm { .. }
-        | Command::Reboot
+        | Command::Reboot { now: false }
         | Command::Upgraded { .. } => true,
         Command::StoreServe
         | Command::StoreDaemon
@@ -39,6 +39,7 @@ pub(super) fn asker(request: &Request) -> Result<Asker> {
         | Command::Poll { .. }
         | Command::Rollback { .. }
         | Command::Keep
+        | Command::Reboot { now: true }
         | Command::Hold { .. }
         | Command::Unhold => false,
     };

@@ -56,7 +56,7 @@ impl Service {
             Command::Upgraded { result, text } => self.upgraded(asker, result, text)?,
             Command::Hold { reason } => self.hold(asker, reason)?,
             Command::Unhold => self.unhold(asker)?,
-            Command::Reboot => self.reboot(asker)?,
+            Command::Reboot { now } => self.reboot(asker, now)?,
             Command::Wait { profile, timeout } => return self.wait(stream, &profile, timeout),
             Command::Confirm { hash } => return self.confirm(stream, asker, &hash),
             Command::Activate(activate) => Some(Wish::Deploy {

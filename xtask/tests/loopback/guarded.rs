@@ -75,6 +75,17 @@ impl Loopback {
         self.host(name).guard = Some(guard);
     }
 
+    /// Has the guard's configuration say something else, from the host's next start on.
+    pub fn configure_guard(&self, name: &str, other: &serde_json::Value) {
+        let file = self.root(name).join("guard/config.json");
+        let mut config: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        for (key, value) in other.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        std::fs::write(&file, config.to_string()).unwrap();
+    }
+
     /// The boot that the host is in.
     pub fn boot_id(&self, name: &str) -> String {
         std::fs::read_to_string(self.run_file(name, "boot-id")).unwrap()

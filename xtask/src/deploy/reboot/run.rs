@@ -124,7 +124,7 @@ impl One {
             Err(why) => return Ok((Outcome::Unreachable { why }, None)),
         };
         report::say(&format!("{}: reboots …", self.target.host));
-        let asked = self.ask::<Done>("reboot", ANSWER).await?;
+        let asked = self.ask::<Done>(self.verb(), ANSWER).await?;
         // A host that goes down quickly takes its answer with it: only a refusal is sure to have left it as it is.
         if let Err(why) = &asked {
             if Refusal::find(why).is_some() {
@@ -141,6 +141,15 @@ impl One {
             Some(why) => Outcome::Unhealthy { why },
         };
         Ok((outcome, Some(after)))
+    }
+
+    /// A guard keeps the window as well, and lets only an operator's key out of it.
+    fn verb(&self) -> &'static str {
+        let window = self.plan.host.reboot.window.as_ref();
+        match window.and_then(|window| closed(window, Time::now())) {
+            Some(_) => "reboot --now",
+            None => "reboot",
+        }
     }
 
     async fn until_booted(
