@@ -66,6 +66,29 @@ fn a_plan_needs_no_host() {
 }
 
 #[test]
+fn what_another_commit_evaluated_is_not_evaluated_again() {
+    let Some(nix) = nix() else { return };
+    let fleet = downstream();
+    let _slipway = fleet.lock(&nix);
+    fleet.write(
+        "hosts/Mail/default.nix",
+        "{ homelab.deploy.targetHost = \"10.0.0.2\"; }\n",
+    );
+    fleet.commit();
+    let evaluated = || {
+        let text = transcript(&fleet.xtask(&nix, &["deploy", "--plan"]));
+        ["Mail", "Web"].map(|host| text.contains(&format!("{host}: evaluated in")))
+    };
+    assert_eq!(evaluated(), [true, true], "nobody knows them");
+    assert_eq!(evaluated(), [false, false], "nothing changed");
+    fleet.write("hosts/Web/default.nix", AFTER);
+    fleet.commit();
+    assert_eq!(evaluated(), [false, true], "another commit");
+    fleet.git(&["checkout", "--quiet", "HEAD~"]);
+    assert_eq!(evaluated(), [false, false], "the one before it");
+}
+
+#[test]
 fn what_cannot_be_planned_is_told() {
     let Some(nix) = nix() else { return };
     let fleet = changed();

@@ -33,6 +33,8 @@ pub async fn with(before: &Fleet, options: &Options, rows: &mut [Host]) -> Resul
     };
     let options = Options {
         at: Some(format!("{revision:.10}")),
+        // Those were this tree's.
+        entries: BTreeMap::new(),
         ..options.clone()
     };
     let done = pass.build(&options, select).await?;

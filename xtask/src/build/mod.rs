@@ -25,7 +25,7 @@ mod workers;
 pub use closures::closures;
 pub use keep::link;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -35,6 +35,7 @@ use crate::evaluate::apply::Overview;
 use crate::evaluate::source::{Fingerprint, Source};
 use crate::evaluate::{kept, Fleet};
 use crate::fleet::host::{self, HostName};
+use crate::fleet::inventory;
 use crate::fleet::store_path::StorePath;
 use crate::report::{self, live::Live};
 
@@ -57,6 +58,10 @@ pub struct Options {
     pub changed_since: Option<String>,
     /// The revision that these hosts are of, where others' lines stand above theirs.
     pub at: Option<String>,
+    /// What deploy-rs copies is evaluated with each host, in the same process.
+    pub profiles: bool,
+    /// Inventory entries of this very tree, as far as they are known: they are not asked for again.
+    pub entries: BTreeMap<HostName, inventory::Host>,
     /// Earlier evaluations are not used.
     pub fresh: bool,
     /// Live lines instead of plain ones.
@@ -74,6 +79,8 @@ impl Options {
             cores,
             changed_since: None,
             at: None,
+            profiles: false,
+            entries: BTreeMap::new(),
             fresh: false,
             live,
         }
@@ -157,10 +164,16 @@ struct Done {
 impl<'a> Pass<'a> {
     async fn prepare(fleet: &'a Fleet, options: &Options) -> Result<Self> {
         let name = name_of(fleet);
+        let read = |name: &Fingerprint| kept::read(&fleet.cache, KIND, name);
         let before: Option<Kept> = if options.fresh {
             None
         } else {
-            kept::read(&fleet.cache, KIND, &name)
+            // Of a revision that is new here, most is as it was in another, or in the working tree.
+            let others = || {
+                let tree = fleet.flake.of_any_revision();
+                read(&name_of_revisions(fleet)?).or_else(|| read(&named(fleet, &tree)))
+            };
+            read(&name).or_else(others)
         };
         let same = before.as_ref().is_some_and(|it| it.is_same(&fleet.source));
         let (overview, assumed) = match &before {
@@ -208,6 +221,7 @@ impl<'a> Pass<'a> {
             self.overview.clone(),
             known.clone(),
             hosts,
+            &options.entries,
         );
         let roots = self.roots();
         let valid = valid(fleet, &roots, reuse.outputs()).await?;
@@ -220,6 +234,8 @@ impl<'a> Pass<'a> {
             jobs: options.jobs,
             memory: Memory::new(options.memory, options.cores),
             roots: links.dir().to_owned(),
+            profiles: options.profiles,
+            entries: options.entries.clone(),
         };
         let live = Live::new(options.live, "hosts", hosts.len(), width.unwrap_or(0));
         let live = live.at(options.at.as_deref());
@@ -236,8 +252,10 @@ impl<'a> Pass<'a> {
         };
         if known.as_ref() != Some(&done.kept) {
             // Without a cache the answers are the same, only slower the next time.
-            if let Err(error) = kept::write(&fleet.cache, KIND, &self.name, &done.kept) {
-                report::say(&format!("warning: cannot keep the evaluations: {error:#}"));
+            for name in std::iter::once(self.name.clone()).chain(name_of_revisions(fleet)) {
+                if let Err(error) = kept::write(&fleet.cache, KIND, &name, &done.kept) {
+                    report::say(&format!("warning: cannot keep the evaluations: {error:#}"));
+                }
             }
         }
         let rows: Vec<Host> = hosts
@@ -274,7 +292,17 @@ async fn valid(fleet: &Fleet, roots: &Path, paths: Vec<&StorePath>) -> Result<BT
 
 /// A fleet's evaluations and links are found again by its reference and its stage.
 fn name_of(fleet: &Fleet) -> Fingerprint {
-    Source::opaque(&fleet.flake.reference)
+    named(fleet, &fleet.flake.reference)
+}
+
+/// The same for all revisions of a repository; none for what is no revision.
+fn name_of_revisions(fleet: &Fleet) -> Option<Fingerprint> {
+    let tree = fleet.flake.of_any_revision();
+    (tree != fleet.flake.reference).then(|| named(fleet, &format!("{tree} revisions")))
+}
+
+fn named(fleet: &Fleet, reference: &str) -> Fingerprint {
+    Source::opaque(reference)
         .with_context(&[&fleet.stage.to_string()])
         .whole()
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::evaluate::apply::Profile;
 use crate::fleet::host::HostName;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
@@ -78,6 +79,9 @@ pub struct Host {
     pub system: Option<String>,
     pub toplevel: Option<StorePath>,
     pub derivation: Option<StorePath>,
+    /// What deploy-rs copies, if that was wanted and the evaluation said it.
+    #[serde(skip)]
+    pub profile: Option<Profile>,
     /// None if an earlier evaluation still holds.
     pub evaluation_seconds: Option<f64>,
     /// None if nothing was to be built or fetched.
@@ -179,6 +183,7 @@ impl Host {
             system: None,
             toplevel: None,
             derivation: None,
+            profile: None,
             evaluation_seconds: None,
             build_seconds: None,
             paths_built: 0,

@@ -8,6 +8,7 @@ use super::outcome::{Evaluation, Host};
 use super::reuse::Kept;
 use crate::evaluate::apply::Overview;
 use crate::fleet::host::HostName;
+use crate::fleet::inventory;
 
 /// What is to be done, and with how much.
 #[derive(Debug, Clone)]
@@ -18,6 +19,10 @@ pub struct Request {
     pub memory: Memory,
     /// Where the links are made that keep the closures from being collected.
     pub roots: PathBuf,
+    /// What deploy-rs copies is evaluated too.
+    pub profiles: bool,
+    /// Inventory entries that are known.
+    pub entries: BTreeMap<HostName, inventory::Host>,
 }
 
 /// How a run ends.

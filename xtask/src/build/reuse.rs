@@ -122,12 +122,14 @@ pub struct Reuse {
 }
 
 impl Reuse {
-    /// What holds for the `wanted` hosts.
+    /// What holds for the `wanted` hosts. `entries` are inventory entries of the tree as it is now, as far as they are
+    /// known beforehand.
     pub fn plan(
         source: Source,
         overview: Overview,
         kept: Option<Kept>,
         wanted: &[HostName],
+        entries: &BTreeMap<HostName, Host>,
     ) -> Self {
         let mut reuse = Self {
             source,
@@ -167,8 +169,9 @@ impl Reuse {
                 Some(_) => (),
             }
         }
-        // The entry of a changed host that is not evaluated stays unknown.
-        if reuse.changed.iter().all(|host| wanted.contains(host)) {
+        // The entry of a changed host that is not evaluated stays unknown, if nobody said it.
+        let told = |host: &HostName| wanted.contains(host) || entries.contains_key(host);
+        if reuse.changed.iter().all(told) {
             reuse.inventory = Some(inventory.clone());
         } else {
             reuse.assumed.clear();

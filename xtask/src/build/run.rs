@@ -18,7 +18,7 @@ use super::reuse::Reuse;
 use super::slots::{self, Start};
 use super::worker::{Id, Message};
 use super::workers::{Ended, Workers};
-use crate::evaluate::apply::{HostEvaluation, Overview};
+use crate::evaluate::apply::{HostEvaluation, Overview, Wanted};
 use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory;
@@ -41,7 +41,7 @@ pub struct Run {
     /// Evaluated, and not yet given to a build process.
     ready: Vec<HostName>,
     evaluated: BTreeMap<HostName, HostEvaluation>,
-    /// The inventory entries of what is evaluated, and of changed hosts that could not be evaluated further.
+    /// The inventory entries that were known, of what is evaluated, and of changed hosts that could not be evaluated further.
     entries: BTreeMap<HostName, inventory::Host>,
     hosts: BTreeMap<HostName, Host>,
     systems: Option<BTreeSet<String>>,
@@ -69,6 +69,7 @@ impl Run {
             .filter(|host| !reuse.holds(host))
             .cloned()
             .collect();
+        let entries = request.entries.clone();
         Self {
             evaluations: Evaluations::new(to_evaluate, request.memory.clone()),
             assumed,
@@ -82,7 +83,7 @@ impl Run {
             builds: Builds::default(),
             ready: Vec::new(),
             evaluated: BTreeMap::new(),
-            entries: BTreeMap::new(),
+            entries,
             hosts: BTreeMap::new(),
             systems: None,
             waits: BTreeSet::new(),
@@ -182,8 +183,13 @@ impl Run {
     fn start_workers(&mut self) {
         while let Some(batch) = self.evaluations.next() {
             let id = self.id();
-            let ask = self.assumed.is_some() && !std::mem::replace(&mut self.asked, true);
-            let task = self.workers.start(id, &self.fleet, batch, ask);
+            let wanted = Wanted {
+                // What the fleet is made of, before any host.
+                overview: self.assumed.is_some() && !std::mem::replace(&mut self.asked, true),
+                profile: self.request.profiles,
+                ..Wanted::default()
+            };
+            let task = self.workers.start(id, &self.fleet, batch, wanted);
             self.tasks.spawn(task.run(self.tell.clone()));
         }
     }
@@ -330,6 +336,7 @@ impl Run {
         let mut row = Host {
             system: system.clone(),
             toplevel: Some(toplevel.out),
+            profile: evaluation.profile,
             derivation: Some(toplevel.drv),
             evaluation_seconds: seconds,
             ..Host::new(host.clone(), Outcome::EvaluatedOnly)
@@ -368,6 +375,7 @@ impl Run {
             system: known.inventory.map(|entry| entry.system),
             derivation: known.toplevel.as_ref().map(|it| it.drv.clone()),
             toplevel: known.toplevel.map(|it| it.out),
+            profile: known.profile,
             closure_size: Some(size),
             ..Host::new(known.host, Outcome::AlreadyBuilt)
         });

@@ -65,17 +65,16 @@ impl Workers {
         self.0.is_empty()
     }
 
-    /// `overview`: the worker also says what the fleet is made of, before any host.
-    pub fn start(&mut self, id: Id, fleet: &Fleet, batch: Batch, overview: bool) -> EvaluationTask {
+    /// `wanted` is what the worker says beside each host's toplevel and inventory entry.
+    pub fn start(&mut self, id: Id, fleet: &Fleet, batch: Batch, wanted: Wanted) -> EvaluationTask {
         let task = EvaluationTask {
             id,
             fleet: fleet.clone(),
             hosts: batch.hosts.clone(),
             wanted: Wanted {
-                overview,
                 inventory: true,
                 toplevel: true,
-                profile: false,
+                ..wanted
             },
             heap: batch.heap,
         };

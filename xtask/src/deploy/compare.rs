@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use tokio::task::JoinSet;
 
 use super::inhibitors::Inhibitors;
 use super::plan::Change;
@@ -10,6 +11,9 @@ use super::units::UnitPlan;
 use crate::diff::{self, Side};
 use crate::fleet::store_path::StorePath;
 use crate::tools::nix::Nix;
+
+/// Closures that are read at the same time: each is a process of Nix, which waits for the store more than it works.
+const AT_ONCE: usize = 8;
 
 /// The closures that were read, each once however many hosts have it.
 pub struct Closures<'a> {
@@ -37,15 +41,29 @@ impl<'a> Closures<'a> {
         new.sort();
         new.dedup();
         let valid = self.nix.valid(&new).await?;
-        for path in new {
-            let side = if valid.contains(path) {
-                Some(Side::read(self.nix, path).await?)
-            } else {
-                None
+        let (there, gone): (Vec<&StorePath>, Vec<&StorePath>) =
+            new.into_iter().partition(|path| valid.contains(*path));
+        self.sides
+            .extend(gone.into_iter().map(|path| (path.clone(), None)));
+        let mut waiting = there.into_iter().cloned();
+        let mut reading = JoinSet::new();
+        loop {
+            while reading.len() < AT_ONCE {
+                let Some(path) = waiting.next() else {
+                    break;
+                };
+                let nix = self.nix.clone();
+                reading.spawn(async move {
+                    let side = Side::read(&nix, &path).await;
+                    (path, side)
+                });
+            }
+            let Some(read) = reading.join_next().await else {
+                return Ok(());
             };
-            self.sides.insert(path.clone(), side);
+            let (path, side) = read?;
+            self.sides.insert(path, Some(side?));
         }
-        Ok(())
     }
 
     pub fn side(&self, path: &StorePath) -> Option<&Side> {

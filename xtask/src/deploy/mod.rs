@@ -18,7 +18,9 @@ pub mod reboot;
 pub mod render;
 mod request;
 mod run;
+mod said;
 pub mod status;
+mod surprises;
 pub mod units;
 pub mod verbs;
 mod work;
@@ -30,9 +32,11 @@ use anyhow::Result;
 
 use crate::build;
 use crate::build::outcome::{Outcome, Report};
+use crate::evaluate::apply::Profile;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
+use crate::fleet::refs::Meaning;
 use crate::fleet::store_path::StorePath;
 use crate::report;
 use crate::tools::ssh::{Ssh, Target};
@@ -49,6 +53,8 @@ pub struct Prepared {
     pub fleet: Fleet,
     pub survey: Survey,
     pub plan: Plan,
+    /// What deploy-rs copies, of hosts whose evaluation said it.
+    pub profiles: BTreeMap<HostName, Profile>,
     /// Where its hosts are.
     pub place: Place,
 }
@@ -80,7 +86,16 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
             None => ask::all(&ssh, targets.clone()).await,
         }
     };
-    let (built, answers) = tokio::join!(build(&fleet, &chosen.hosts, request, None), asking);
+    let building = async {
+        let options = build::Options {
+            // A host that is only built need not have a node.
+            profiles: chosen.meaning != Meaning::Build,
+            entries: survey.inventory.hosts.clone(),
+            ..options(&chosen.hosts, request)?
+        };
+        build::build_and_tell(&fleet, &options).await
+    };
+    let (built, answers) = tokio::join!(building, asking);
     let (built, answers) = (built?, answers?);
     let before = match &request.against {
         Some(revision) => assumed(here, revision, &chosen.hosts, request).await?,
@@ -92,6 +107,11 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
         lease: request.lease,
     };
     let known = known(&fleet, &survey, &built, before).await?;
+    let profiles = built
+        .hosts
+        .into_iter()
+        .filter_map(|row| Some((row.host, row.profile?)))
+        .collect();
     let plan = Plan {
         version: 1,
         stage: fleet.stage,
@@ -104,6 +124,7 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
         fleet,
         survey,
         plan,
+        profiles,
         place: request.place,
     })
 }
@@ -123,26 +144,14 @@ async fn reference(here: &Fleet, request: &Request) -> Result<String> {
     Ok(git.branch().await?.unwrap_or_else(|| "HEAD".to_owned()))
 }
 
-/// Builds hosts; the closures of all of them, or an error once what failed is told.
-async fn build(
-    fleet: &Fleet,
-    hosts: &[HostName],
-    request: &Request,
-    at: Option<&str>,
-) -> Result<Report> {
+/// How hosts are built for a plan.
+fn options(hosts: &[HostName], request: &Request) -> Result<build::Options, Failure> {
     if hosts.is_empty() {
         return Err(Failure::usage("no host of the fleet is to be deployed")
-            .try_next("homelab.deploy.enable = true, or another --wave")
-            .into());
+            .try_next("homelab.deploy.enable = true, or another --wave"));
     }
-    let options = build::Options {
-        at: at.map(str::to_owned),
-        ..build::Options::of(
-            hosts.iter().map(ToString::to_string).collect(),
-            request.live,
-        )
-    };
-    build::build_and_tell(fleet, &options).await
+    let names = hosts.iter().map(ToString::to_string).collect();
+    Ok(build::Options::of(names, request.live))
 }
 
 /// What a plan needs of every host is a closure in the store.
@@ -209,7 +218,11 @@ async fn assumed(
     if there.is_empty() {
         return Ok(before);
     }
-    for row in build(&old, &there, request, Some(revision)).await?.hosts {
+    let options = build::Options {
+        at: Some(revision.to_owned()),
+        ..options(&there, request)?
+    };
+    for row in build::build_and_tell(&old, &options).await?.hosts {
         let known = match row.toplevel {
             Some(toplevel) if row.outcome.is_built() => Before::Assumed(toplevel),
             _ => Before::Unreachable(format!("not built at {revision}")),

@@ -111,7 +111,22 @@ async fn jobs(prepared: &Prepared, released: Option<&Released>) -> Result<BTreeM
         .filter(|host| host.action.deploys())
         .map(|host| host.host.clone())
         .collect();
-    let mut profiles = prepared.fleet.profiles(&hosts).await?;
+    // A derivation that was collected since is written anew.
+    let known = |host: &HostName| {
+        let profile = prepared.profiles.get(host);
+        profile.filter(|it| it.drv.as_path().exists()).cloned()
+    };
+    let unknown: Vec<HostName> = hosts
+        .iter()
+        .filter(|host| known(host).is_none())
+        .cloned()
+        .collect();
+    let mut profiles = prepared.fleet.profiles(&unknown).await?;
+    profiles.extend(
+        hosts
+            .iter()
+            .filter_map(|host| Some((host.clone(), known(host)?))),
+    );
     let mut jobs = BTreeMap::new();
     for name in hosts {
         let (Some(host), Some(profile)) = (

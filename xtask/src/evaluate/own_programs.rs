@@ -65,9 +65,7 @@ fn is_made_by_slipway(inputs: &Inputs) -> bool {
 }
 
 async fn of_folder(root: &Path, cache: &CacheDir, may_compile: bool) -> Result<OwnPrograms> {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root.join("target"), |target| root.join(target));
-    let program = target.join("debug").join(PROGRAM);
+    let program = cargo::target(root).join("debug").join(PROGRAM);
     let stale = is_stale(root, &program);
     if stale && !may_compile {
         return Err(Failure::missing(format!(

@@ -52,7 +52,11 @@ impl Source {
     /// Usage, if git does not know the flake; else if something cannot be read.
     pub async fn read(location: &Location, commit: Option<&str>) -> Result<Self> {
         match (location, commit) {
-            (Location::Git { git, .. }, Some(commit)) => {
+            (Location::Git { git, root }, Some(commit)) => {
+                let tree = working_tree::at(git, root, &location.prefix(), commit).await?;
+                if let Some(source) = tree {
+                    return Ok(source);
+                }
                 let mut source = Self::opaque(&git.object(commit, "").await?.unwrap_or_default());
                 source.revision = Some(commit.to_owned());
                 Ok(source)

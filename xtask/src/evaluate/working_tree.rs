@@ -63,6 +63,23 @@ pub async fn read(git: &Git, root: &Path, prefix: &str) -> Result<Source> {
     Ok(source)
 }
 
+/// The tree as a commit has it, if that is checked out and nothing of it was edited: then its files can be looked into.
+///
+/// # Errors
+/// As `read`.
+pub async fn at(git: &Git, root: &Path, prefix: &str, commit: &str) -> Result<Option<Source>> {
+    if git.commit("HEAD").await.ok().as_deref() != Some(commit) || !git.hidden().await?.is_empty() {
+        return Ok(None);
+    }
+    let mut source = read(git, root, prefix).await?;
+    if source.dirty || source.revision.as_deref() != Some(commit) {
+        return Ok(None);
+    }
+    // No commit has them.
+    source.untracked.clear();
+    Ok(Some(source))
+}
+
 /// The modified files that git can hash, and the rest with our own hash. What is not there any more is in neither.
 fn sort_modified(root: &Path, modified: &BTreeSet<String>) -> (Vec<String>, Vec<(String, String)>) {
     let mut regular = Vec::new();

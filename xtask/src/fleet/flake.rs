@@ -53,6 +53,22 @@ impl Flake {
         }
     }
 
+    /// The reference without a revision, under which all of them are one repository's.
+    pub fn of_any_revision(&self) -> String {
+        let Some((place, query)) = self.reference.split_once('?') else {
+            return self.reference.clone();
+        };
+        let query: Vec<&str> = query
+            .split('&')
+            .filter(|part| !part.starts_with("rev="))
+            .collect();
+        if query.is_empty() {
+            place.to_owned()
+        } else {
+            format!("{place}?{}", query.join("&"))
+        }
+    }
+
     /// An installable of this flake.
     pub fn attribute(&self, path: &str) -> String {
         format!("{}#{path}", self.reference)
@@ -98,5 +114,17 @@ mod tests {
             flake.reference,
             "git+file:///home/me/my%20repo?dir=nixos&rev=abc&shallow=1"
         );
+    }
+
+    #[test]
+    fn revisions_of_a_repository_have_one_name() {
+        let root = Path::new("/fleet");
+        for (folder, shallow) in [(root.to_owned(), false), (root.join("nixos"), true)] {
+            let tree = Flake::git(root, &folder, None, shallow);
+            let commit = Flake::git(root, &folder, Some("abc"), shallow);
+            assert_ne!(commit.reference, tree.reference);
+            assert_eq!(commit.of_any_revision(), tree.reference);
+            assert_eq!(tree.of_any_revision(), tree.reference);
+        }
     }
 }

@@ -84,7 +84,13 @@ fn run_with(
 ) -> Outcome {
     let wanted = names(wanted);
     let overview = overview(hermetic);
-    let mut reuse = Reuse::plan(source(files), overview, before.cloned(), &wanted);
+    let mut reuse = Reuse::plan(
+        source(files),
+        overview,
+        before.cloned(),
+        &wanted,
+        &BTreeMap::new(),
+    );
     let mut evaluated = BTreeMap::new();
     let mut evaluate = |host: &HostName| {
         let wave = if host.as_str() == "A" { wave } else { 0 };
@@ -219,6 +225,7 @@ fn a_host_whose_derivation_was_collected_is_evaluated_again() {
             overview(true),
             Some(first.kept.clone()),
             &wanted,
+            &BTreeMap::new(),
         )
     };
     let outs: BTreeSet<StorePath> = plan().outputs().into_iter().cloned().collect();
@@ -243,7 +250,13 @@ fn an_entry_that_is_missing_is_asked_for() {
     let first = run(None, &files(), &ALL, 0);
     let changed = source(&with("hosts/A/x.nix", "2"));
     let wanted = names(&ALL);
-    let mut reuse = Reuse::plan(changed, overview(true), Some(first.kept), &wanted);
+    let mut reuse = Reuse::plan(
+        changed,
+        overview(true),
+        Some(first.kept),
+        &wanted,
+        &BTreeMap::new(),
+    );
     let a = HostName::known("A");
     // Its toplevel failed; its entry alone is had, and is what it was.
     let missing = reuse.missing_entries(&BTreeMap::new());
