@@ -9,6 +9,7 @@ mod support;
 
 use browser::{Browser, Faults};
 use fleet::{document, with_filters};
+use loopback::guarded::write_program;
 use loopback::Loopback;
 use support::transcript;
 
@@ -62,6 +63,65 @@ fn a_fleet_is_deployed_and_then_unchanged() {
         insta::assert_snapshot!("deployed", transcript(&output));
     });
     assert_eq!(outcomes(&lab.xtask(&DEPLOY)), "A unchanged, B unchanged");
+}
+
+/// What a switch does beside what the plan foretold is told; the plan knows of no unit here.
+#[test]
+fn what_was_not_foretold_is_told() {
+    let Some(mut lab) = Loopback::new(&[("A", 0)]) else {
+        return;
+    };
+    let says = "if [ $action = switch ]; then echo 'restarting the following units: ghost.service' >&2; fi";
+    lab.script("A", says);
+    lab.commit("second");
+    let output = lab.xtask(&DEPLOY);
+    assert_eq!(outcomes(&output), "A deployed", "{}", transcript(&output));
+    let surprises = &document(&output)["hosts"][0]["surprises"];
+    assert_eq!(*surprises, serde_json::json!(["restarted ghost.service"]));
+    lab.commit("third");
+    let text = transcript(&lab.xtask(&["deploy", "--yes"]));
+    assert!(
+        text.contains("A: not foretold: restarted ghost.service"),
+        "{text}"
+    );
+}
+
+/// What deploy-rs copies is evaluated with the system that it is made of, and not once more.
+#[test]
+fn a_host_is_evaluated_once() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    lab.commit("second");
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("log");
+    let script = format!(
+        "#!/bin/sh\nprintf '%s ' \"$@\" | tr '\\n' ' ' >>{log}\necho >>{log}\nexec {nix} \"$@\"\n",
+        log = log.display(),
+        nix = lab.nix.program.display(),
+    );
+    write_program(&place.path().join("nix"), &script);
+    let mut command = lab.command(&DEPLOY);
+    let path = command
+        .get_envs()
+        .find(|(name, _)| *name == "PATH")
+        .and_then(|(_, value)| value)
+        .unwrap()
+        .to_owned();
+    let path = format!("{}:{}", place.path().display(), path.to_str().unwrap());
+    let output = command.env("PATH", path).output().unwrap();
+    assert_eq!(
+        outcomes(&output),
+        "A deployed, B deployed",
+        "{}",
+        transcript(&output)
+    );
+    let log = std::fs::read_to_string(log).unwrap();
+    let with = |wanted: &str| log.lines().filter(|line| line.contains(wanted)).count();
+    let both = with("profile = true; toplevel = true;");
+    assert!(both > 0, "{log}");
+    assert_eq!(with("profile = true;"), both, "{log}");
+    assert_eq!(with("toplevel = true;"), both, "{log}");
 }
 
 /// What has nothing to do costs a question to each host, and all are asked at once.
@@ -561,24 +621,29 @@ fn guard_script(lab: &Loopback, host: &str) -> String {
             entry("ci", Event::ReleaseAccepted { release, signer }),
         ],
     };
-    let done = Done {
-        host: host.to_owned(),
-        state: HostState::Idle,
-        activation: Some(Activation {
-            purpose: Purpose::Rollback,
-            release: None,
-            ..activation
-        }),
+    let done = |purpose| {
+        let done = Done {
+            host: host.to_owned(),
+            state: HostState::Idle,
+            activation: Some(Activation {
+                purpose,
+                release: None,
+                ..activation.clone()
+            }),
+        };
+        serde_json::to_string(&done).unwrap()
     };
     format!(
         "case $SSH_ORIGINAL_COMMAND in\n\
          'history --limit 20' | 'history --limit 200') echo '{}';;\n\
          rollback) echo 'talk of an activation' >&2; echo '{}';;\n\
+         keep) if [ -e /run/not-yours ]; then echo 'refused not-operator: ci' >&2; exit 77; fi; echo '{}';;\n\
          'rollback --to 3') echo 'refused never-confirmed: generation 3' >&2; exit 77;;\n\
          for*) eval \"$SSH_ORIGINAL_COMMAND\";;\n\
          *) exit 127;;\nesac",
         serde_json::to_string(&history).unwrap(),
-        serde_json::to_string(&done).unwrap(),
+        done(Purpose::Rollback),
+        done(Purpose::Keep),
     )
 }
 
@@ -634,6 +699,20 @@ fn guards_tell_their_history_and_go_back() {
     assert!(
         refused.starts_with("exit 1")
             && refused.contains("host A does not go back: refused never-confirmed: generation 3"),
+        "{refused}"
+    );
+    let kept = lab.xtask(&["deploy", "--keep", "A", "--yes"]);
+    assert_eq!(kept.status.code(), Some(0), "{}", transcript(&kept));
+    assert!(
+        transcript(&kept).contains("A: test kept to nixos-system-A: confirmed"),
+        "{}",
+        transcript(&kept)
+    );
+    std::fs::write(lab.run_file("A", "not-yours"), "").unwrap();
+    let refused = transcript(&lab.xtask(&["deploy", "--keep", "A", "--yes"]));
+    assert!(
+        refused.starts_with("exit 1")
+            && refused.contains("host A keeps nothing: refused not-operator: ci"),
         "{refused}"
     );
     let no_guard = transcript(&lab.xtask(&["rollback", "B", "--yes"]));

@@ -80,6 +80,9 @@ pub struct Deploy {
     /// Go on with a deployment whose controller was killed
     #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease", "action", "local"])]
     pub resume: bool,
+    /// Deploy nothing, and have this host boot for good what it tests; its guard does that for an operator's key
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease", "action", "local", "resume"])]
+    pub keep: Option<String>,
     /// Do not ask before hosts are touched
     // CI systems set `true`, `1` or nothing at all.
     #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
@@ -139,7 +142,7 @@ pub struct Rollback {
 pub struct Reboot {
     /// Only these hosts, whether a reboot is due or not [default: those on which one is due]
     pub hosts: Vec<String>,
-    /// Whatever `homelab.reboot.window` says
+    /// Whatever `homelab.reboot.window` says; a guard asks for an operator's key
     #[arg(long)]
     pub now: bool,
     /// How long a host may take until it is up and healthy: 45s, 10m, 1h

@@ -11,14 +11,18 @@ use crate::deploy::ask::Place;
 use crate::deploy::journal::Rollback;
 use crate::deploy::outcome::Report;
 use crate::deploy::plan::Boot;
-use crate::deploy::{self, cache, here, render, Released, Request};
-use crate::evaluate;
+use crate::deploy::verbs::{self, Change};
+use crate::deploy::{self, cache, here, render, status, Released, Request};
+use crate::evaluate::{self, Fleet};
 use crate::failure::Exit;
 use crate::report;
 use crate::setup;
 
 pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
     let here = evaluate::open(global).await?;
+    if let Some(host) = &args.keep {
+        return keep(&here, host, &args).await;
+    }
     if args.resume {
         let program = setup::deploy_rs(global).await?;
         let report = deploy::resume(&here, program).await?;
@@ -62,6 +66,28 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
     let released = request.release.as_ref();
     let report = deploy::carry_out(&here, &prepared, released, rollback, program).await?;
     finish(&report, args.json)
+}
+
+/// The host's own key decides: its guard keeps a test for its operators only.
+async fn keep(here: &Fleet, host: &str, args: &Deploy) -> Result<Exit> {
+    let survey = here.survey().await?;
+    let target = status::target(&survey, host, here.stage)?;
+    if !args.yes && !report::confirm(&format!("Make what {host} tests permanent?"))? {
+        report::say("nothing was done");
+        return Ok(Exit::Failed);
+    }
+    let changed = verbs::change(here, &survey, &target, Change::Keep).await?;
+    let text = if args.json {
+        report::json(&changed.after)?
+    } else {
+        status::text(&changed.after)
+    };
+    report::data(&text)?;
+    Ok(if changed.is_good() {
+        Exit::Passed
+    } else {
+        Exit::Failed
+    })
 }
 
 fn finish(report: &Report, json: bool) -> Result<Exit> {

@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use crate::cli::{Global, Rollback};
-use crate::deploy::{status, verbs};
+use crate::deploy::status;
+use crate::deploy::verbs::{self, Change};
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
@@ -11,30 +12,20 @@ use crate::report;
 pub async fn run(global: &Global, args: Rollback) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let survey = fleet.survey().await?;
-    let hosts = std::slice::from_ref(&args.host);
     // Who does not exist is not asked about.
     let target = status::target(&survey, &args.host, fleet.stage)?;
     if !args.yes && !report::confirm(&format!("Return {} to an earlier closure?", args.host))? {
         report::say("nothing was done");
         return Ok(Exit::Failed);
     }
-    let done = verbs::rollback(&target, args.to).await?;
-    if let Some(activation) = &done.activation {
-        report::say(&format!(
-            "{}: {}",
-            args.host,
-            verbs::activation_words(activation)
-        ));
-    }
-    // What the host runs is the host's to say, again.
-    let answer = status::of(&fleet, &survey, hosts).await?;
+    let changed = verbs::change(&fleet, &survey, &target, Change::Rollback(args.to)).await?;
     let text = if args.json {
-        report::json(&answer)?
+        report::json(&changed.after)?
     } else {
-        status::text(&answer)
+        status::text(&changed.after)
     };
     report::data(&text)?;
-    Ok(if answer.all_answered() && verbs::went_back(&done) {
+    Ok(if changed.is_good() {
         Exit::Passed
     } else {
         Exit::Failed

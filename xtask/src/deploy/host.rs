@@ -15,7 +15,10 @@ use super::journal::Job;
 use super::live::Live;
 use super::outcome::{judge, unsettled, HostReport, Outcome};
 use super::plan::{Action, HostPlan};
+use super::said;
+use super::surprises::surprises;
 use crate::fleet::inventory;
+use crate::fleet::store_path::StorePath;
 use crate::process::Output;
 use crate::tools::deploy_rs::{self, Mode, Node, Profile, Profiles};
 use crate::tools::nix::Nix;
@@ -49,11 +52,13 @@ impl Host {
     /// If a program that is needed cannot be started; what becomes of the host is in the report.
     pub async fn deploy(self) -> Result<HostReport> {
         let started = Instant::now();
-        let (outcome, running, log) = self.try_deploy().await?;
+        let told = self.try_deploy().await?;
+        let good = told.outcome.is_good();
         Ok(HostReport {
             seconds: started.elapsed().as_secs_f64(),
-            log: if outcome.is_good() { Vec::new() } else { log },
-            ..HostReport::of(&self.plan, outcome, running)
+            log: if good { Vec::new() } else { told.log },
+            surprises: if good { told.surprises } else { Vec::new() },
+            ..HostReport::of(&self.plan, told.outcome, told.running)
         })
     }
 
@@ -62,7 +67,7 @@ impl Host {
             Ok(live) => live,
             Err(why) => {
                 let outcome = Outcome::Unreachable { why, tried: false };
-                return Ok((outcome, None, Vec::new()));
+                return Ok(Told::new(outcome, None));
             }
         };
         // Before a controller was killed, it may have come this far.
@@ -78,43 +83,51 @@ impl Host {
         match hindrance {
             None => {}
             Some(Hindrance::Said(why)) => {
-                return Ok((Outcome::NotTried { why }, before.running, Vec::new()));
+                return Ok(Told::new(Outcome::NotTried { why }, before.running));
             }
             // The connection ended, and perhaps the host with it.
             Some(Hindrance::Lost(why)) => {
                 return Ok(match self.ask().await? {
-                    Ok(live) => (Outcome::NotTried { why }, live.running, Vec::new()),
+                    Ok(live) => Told::new(Outcome::NotTried { why }, live.running),
                     Err(why) => {
-                        let outcome = Outcome::Unreachable { why, tried: false };
-                        (outcome, None, Vec::new())
+                        Told::new(Outcome::Unreachable { why, tried: false }, None)
                     }
                 });
             }
         }
         let output = self.call_deploy_rs().await?;
-        let log = log_of(&output);
-        let failure = failure_of(&output);
-        match self.settle(&before, &failure, &output).await? {
+        let mut told = match self
+            .settle(&before, &said::failure(&output), &output)
+            .await?
+        {
             Ok((outcome, after)) if outcome.is_good() => {
-                let (outcome, running, more) = self.check(outcome, &before, &after).await?;
-                Ok((outcome, running, [log, more].concat()))
+                self.check(outcome, &before, &after).await?
             }
-            Ok((outcome, after)) => Ok((outcome, after.running, log)),
-            Err(why) => Ok((Outcome::Unreachable { why, tried: true }, None, log)),
+            Ok((outcome, after)) => Told::new(outcome, after.running),
+            Err(why) => Told::new(Outcome::Unreachable { why, tried: true }, None),
+        };
+        told.log = [said::last_lines(&output), told.log].concat();
+        if let (true, Some(units)) = (self.plan.action.is_live(), &self.plan.units) {
+            told.surprises = surprises(units, &said::everything(&output));
         }
+        Ok(told)
     }
 
     /// What was deployed has to be healthy. A guard has looked itself; on a host without one it is looked at from here.
     async fn check(&self, outcome: Outcome, before: &Live, after: &Live) -> Result<Told> {
         let live = self.plan.action.is_live();
+        let told = Told::new(outcome, after.running.clone());
         if after.guard.is_some() || !live {
-            return Ok((outcome, after.running.clone(), Vec::new()));
+            return Ok(told);
         }
         match health::look(&self.tools.ssh, &self.target, &self.job.host, before).await? {
-            None => Ok((outcome, after.running.clone(), Vec::new())),
+            None => Ok(told),
             Some(why) => {
                 let report = self.clone().go_back(why.clone()).await?;
-                Ok((report.outcome, report.running, vec![why]))
+                Ok(Told {
+                    log: vec![why],
+                    ..Told::new(report.outcome, report.running)
+                })
             }
         }
     }
@@ -177,8 +190,7 @@ impl Host {
             .timeout(Duration::from_secs(2 * 3600))
             .capture()
             .await?;
-        let log = format!("{}\n{}", output.text(), output.stderr);
-        whole_file::write(&self.log, log)
+        whole_file::write(&self.log, said::everything(&output))
             .with_context(|| format!("cannot write {}", self.log.display()))?;
         Ok(output)
     }
@@ -275,7 +287,7 @@ impl Host {
             log: if output.status.success() {
                 Vec::new()
             } else {
-                log_of(&output)
+                said::last_lines(&output)
             },
             ..HostReport::of(&self.plan, outcome, running)
         })
@@ -303,96 +315,24 @@ impl Host {
     }
 }
 
-/// The outcome, what the host runs, and the lines that explain it.
-type Told = (
-    Outcome,
-    Option<crate::fleet::store_path::StorePath>,
-    Vec<String>,
-);
-
-/// The last lines of what deploy-rs said, without its own words about itself.
-fn log_of(output: &Output) -> Vec<String> {
-    const SHOWN: usize = 15;
-    let text = without_colours(&output.stderr);
-    let lines: Vec<String> = text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.trim().is_empty())
-        .map(str::to_owned)
-        .collect();
-    lines[lines.len().saturating_sub(SHOWN)..].to_vec()
+/// What became of a host.
+struct Told {
+    outcome: Outcome,
+    /// As it said last.
+    running: Option<StorePath>,
+    /// The lines that explain it.
+    log: Vec<String>,
+    /// What its switch did beside what was foretold.
+    surprises: Vec<String>,
 }
 
-/// deploy-rs's own last error, in a line.
-fn failure_of(output: &Output) -> String {
-    if output.status.success() {
-        return "deploy-rs said that all was well".to_owned();
-    }
-    if let Some(refusal) = Refusal::find(&output.stderr) {
-        return refusal.to_string();
-    }
-    let text = without_colours(&output.stderr);
-    let errors = || {
-        text.lines()
-            .filter_map(|line| line.split_once("[ERROR] "))
-            .rev()
-    };
-    // They speak in no fixed order. The one on the host knows the cause, and what waits for it only that it was told to
-    // end.
-    let of = |wanted: fn(&str) -> bool| errors().find(|(who, _)| wanted(who));
-    let cause = of(|who| who.contains("[activate]"))
-        .or_else(|| of(|who| !who.contains("[wait]")))
-        .or_else(|| of(|_| true));
-    match cause.map(|(_, error)| error) {
-        Some(error) => {
-            let error = error.split(". The failed command").next().unwrap_or(error);
-            error.trim().to_owned()
+impl Told {
+    fn new(outcome: Outcome, running: Option<StorePath>) -> Self {
+        Self {
+            outcome,
+            running,
+            log: Vec::new(),
+            surprises: Vec::new(),
         }
-        None => format!("deploy-rs {}", output.status),
-    }
-}
-
-/// deploy-rs colours its lines wherever they go.
-fn without_colours(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\u{1b}') {
-        plain.push_str(before);
-        rest = match after.split_once('m') {
-            Some((code, after)) if code.starts_with('[') => after,
-            _ => after,
-        };
-    }
-    plain.push_str(rest);
-    plain
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::process::Status;
-
-    #[test]
-    fn deploy_rs_own_last_error_is_told() {
-        let said = |stderr: &str| {
-            failure_of(&Output {
-                status: Status::Code(1),
-                stdout: Vec::new(),
-                stderr: stderr.to_owned(),
-                wall: Duration::ZERO,
-            })
-        };
-        let coloured = "🚀 ❌ [deploy] [\u{1b}[31mERROR\u{1b}[0m] one\n🚀 ❌ [deploy] [\u{1b}[31mERROR\u{1b}[0m] two\nlast\n";
-        assert_eq!(said(coloured), "two");
-        let waited = "[activate] [ERROR] the cause\n[wait] [ERROR] cancelled\n[deploy] [ERROR] rolled back\n";
-        assert_eq!(said(waited), "the cause");
-        assert_eq!(said("[wait] [ERROR] alone\n"), "alone");
-        assert_eq!(said(""), "deploy-rs exited 1");
-        assert_eq!(
-            said("refused downgrade: older\n[ERROR] bad exit code"),
-            "refused downgrade: older"
-        );
     }
 }

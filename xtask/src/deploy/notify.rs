@@ -110,6 +110,7 @@ mod tests {
             running: None,
             seconds: 0.0,
             log: Vec::new(),
+            surprises: Vec::new(),
         };
         let why = "it failed".to_owned();
         Report {

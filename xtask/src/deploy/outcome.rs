@@ -36,6 +36,9 @@ pub struct HostReport {
     pub seconds: f64,
     /// The last lines that deploy-rs printed, where that explains the outcome.
     pub log: Vec<String>,
+    /// What its switch did to units beside what the plan foretold.
+    #[serde(default)]
+    pub surprises: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What a deployment would do, host by host. Pure: from the ref's meaning, what is wanted and what is known of each host
 //! to the plan, which is also its JSON (docs/json/plan.schema.json).
 
-use guard::answer::HostState;
+use guard::answer::{HostState, Status};
 use serde::{Deserialize, Serialize};
 
 use super::live::{self, Live};
@@ -318,6 +318,13 @@ fn of_live(live: &Live, action: &Action, send: Option<u64>) -> Vec<String> {
     }
     if live.running != live.boot_default && live.state == HostState::Idle {
         notes.push("boots something else than it runs".to_owned());
+    }
+    let untried = |guard: &Status| !guard.boot_on_trial;
+    if *action == Action::Boot && live.guard.as_deref().is_some_and(untried) {
+        notes.push(
+            "its boot loader cannot try a boot: it boots this until something else is deployed"
+                .to_owned(),
+        );
     }
     if let (true, Some(free), Some(send)) = (action.deploys(), live.free_bytes, send) {
         if free.store < send {

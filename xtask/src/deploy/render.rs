@@ -159,6 +159,11 @@ pub fn outcomes(report: &Report) -> String {
             }
         }
     }
+    for host in &report.hosts {
+        for surprise in &host.surprises {
+            text.push_str(&format!("{}: not foretold: {surprise}\n", host.host));
+        }
+    }
     let good = report
         .hosts
         .iter()

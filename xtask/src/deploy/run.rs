@@ -253,6 +253,7 @@ impl HostReport {
             running,
             seconds: 0.0,
             log: Vec::new(),
+            surprises: Vec::new(),
         }
     }
 }

@@ -12,13 +12,14 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::ask::UNKNOWN_COMMAND;
-use super::status::targets;
+use super::status::{self, targets, Report};
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
 use crate::fleet::refs;
 use crate::fleet::stage::Stage;
 use crate::process::Status;
+use crate::report;
 use crate::tools::ssh::{complaint, Ssh, Target, SSH_FAILED};
 
 /// What hosts recorded (docs/json/history.schema.json).
@@ -45,10 +46,53 @@ impl Histories {
     }
 }
 
-/// Whether the host runs an earlier closure for good.
-pub fn went_back(done: &Done) -> bool {
-    let ended = done.activation.as_ref().and_then(|it| it.ended.as_ref());
-    ended.is_some_and(|ended| ended.outcome == Outcome::Confirmed)
+/// What a person has a guard do with its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Back to a closure that it recorded as confirmed: the last one, or that of this generation.
+    Rollback(Option<u32>),
+    /// What it tests becomes what it boots.
+    Keep,
+}
+
+/// What came of it, and what the host says afterwards.
+#[derive(Debug)]
+pub struct Changed {
+    pub done: Done,
+    pub after: Report,
+}
+
+impl Changed {
+    /// Whether the host has it for good.
+    pub fn is_good(&self) -> bool {
+        let ended = self
+            .done
+            .activation
+            .as_ref()
+            .and_then(|it| it.ended.as_ref());
+        let confirmed = ended.is_some_and(|ended| ended.outcome == Outcome::Confirmed);
+        confirmed && self.after.all_answered()
+    }
+}
+
+impl Change {
+    fn verb(self) -> String {
+        match self {
+            Self::Rollback(Some(number)) => format!("rollback --to {number}"),
+            Self::Rollback(None) => "rollback".to_owned(),
+            Self::Keep => "keep".to_owned(),
+        }
+    }
+
+    fn failed(self, host: &HostName, why: &str) -> Failure {
+        match self {
+            Self::Rollback(_) => Failure::failed(format!("host {host} does not go back: {why}"))
+                .try_next("docs/runbook.md, at night"),
+            Self::Keep => Failure::failed(format!("host {host} keeps nothing: {why}")).try_next(
+                format!("cargo xtask status {host}, which says what it tests"),
+            ),
+        }
+    }
 }
 
 const NO_GUARD: &str = "it has no guard, and nothing else keeps a record";
@@ -96,21 +140,26 @@ pub async fn history(
     })
 }
 
-/// Returns a host to a closure that its guard recorded as confirmed: the last one, or that of this number.
+/// Has a host's guard do it, says what came of it, and asks what the host runs.
 ///
 /// # Errors
-/// Failed, with the guard's own words, if it did not go back; else if ssh cannot be started.
-pub async fn rollback(target: &Target, to: Option<u32>) -> Result<Done> {
+/// Failed, with the guard's own words, if it was not done; else if ssh cannot be started.
+pub async fn change(
+    fleet: &Fleet,
+    survey: &Survey,
+    target: &Target,
+    change: Change,
+) -> Result<Changed> {
+    let host = &target.host;
     let ssh = Ssh::knowing(std::iter::once(target)).await?;
-    let verb = match to {
-        Some(number) => format!("rollback --to {number}"),
-        None => "rollback".to_owned(),
-    };
-    let answer = call::<Done>(&ssh, target, &verb, Duration::from_secs(900)).await?;
-    Ok(answer.map_err(|why| {
-        Failure::failed(format!("host {} does not go back: {why}", target.host))
-            .try_next("docs/runbook.md, at night")
-    })?)
+    let answer = call::<Done>(&ssh, target, &change.verb(), Duration::from_secs(900)).await?;
+    let done = answer.map_err(|why| change.failed(host, &why))?;
+    if let Some(activation) = &done.activation {
+        report::say(&format!("{host}: {}", activation_words(activation)));
+    }
+    // What the host runs is the host's to say, again.
+    let after = status::of(fleet, survey, &[host.to_string()]).await?;
+    Ok(Changed { done, after })
 }
 
 /// The answer to one verb; the inner error says in a few words why there is none.

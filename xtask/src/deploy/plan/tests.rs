@@ -98,6 +98,31 @@ fn what_only_runs_is_made_permanent() {
 }
 
 #[test]
+fn a_boot_that_its_loader_cannot_try_is_told() {
+    let guarded = |boot_on_trial| {
+        let status = crate::deploy::reboot::plan::tests::status();
+        Before::Live(Live {
+            guard: Some(Box::new(Status {
+                boot_on_trial,
+                ..status
+            })),
+            ..live('o', 'o')
+        })
+    };
+    let told = |wish: &Wish, boot_on_trial| {
+        let plan = one(wish, known(guarded(boot_on_trial)));
+        plan.notes.iter().any(|note| note.contains("cannot try"))
+    };
+    let boots = Wish {
+        boot: Boot::Always,
+        ..main()
+    };
+    assert!(told(&boots, false));
+    assert!(!told(&boots, true), "it can");
+    assert!(!told(&main(), false), "nothing is to be tried");
+}
+
+#[test]
 fn what_waits_for_its_boot_is_not_deployed_for_boot_again() {
     let waits = known(Before::Live(live('o', 'n')));
     let boot = wish(Meaning::Deploy { boot: true });
