@@ -218,7 +218,7 @@ fn said(sample: Sample) -> Sample {
 }
 
 /// Of the last minute.
-fn load() -> f64 {
+pub(super) fn load() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let first = text.split_whitespace().next();
     first.and_then(|word| word.parse().ok()).unwrap_or(f64::NAN)

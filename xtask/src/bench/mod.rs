@@ -1,6 +1,7 @@
 //! `build-all` against plain Nix on generated fleets, in the same run: a serial loop of `nix build`, and one
 //! `nix build` of all toplevels.
 
+pub mod deploy;
 pub mod figures;
 mod fleet;
 pub mod machine_figures;

@@ -20,6 +20,27 @@ pub enum BenchCommand {
     Vm(BenchVm),
     /// ci-local against the same commands typed by hand
     CiLocal(BenchCiLocal),
+    /// Deployments to hosts on this machine: xtask deploy against deploy-rs alone, and what a guard adds
+    Deploy(BenchDeploy),
+}
+
+#[derive(Debug, Args)]
+pub struct BenchDeploy {
+    /// Hosts in a fleet
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 4, 16], value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub sizes: Vec<u16>,
+    /// Paths of the closure that a guard looks at; 0 leaves the guard out
+    #[arg(long, value_name = "N", default_value_t = 3000, value_parser = clap::value_parser!(u16).range(0..=30000))]
+    pub paths: u16,
+    /// What an activation takes on a host of a fleet, as units that restart do
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=30))]
+    pub activation: u16,
+    /// Runs of each measurement; the median is reported
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub runs: u16,
+    /// Write the figures as JSON, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::bench::{self, figures, machine_figures, machines, workflows, Options};
+use crate::bench::{self, deploy, figures, machine_figures, machines, workflows, Options};
 use crate::cache_dir::CacheDir;
-use crate::cli::{Bench, BenchBuildAll, BenchCiLocal, BenchCommand, BenchVm, Global};
+use crate::cli::{Bench, BenchBuildAll, BenchCiLocal, BenchCommand, BenchDeploy, BenchVm, Global};
 use crate::evaluate;
 use crate::failure::Exit;
 use crate::report;
@@ -16,6 +16,7 @@ pub async fn run(global: &Global, args: Bench) -> Result<Exit> {
         BenchCommand::BuildAll(args) => build_all(global, args).await,
         BenchCommand::Vm(args) => vm(global, args).await,
         BenchCommand::CiLocal(args) => ci_local(global, args).await,
+        BenchCommand::Deploy(args) => deployments(global, args).await,
     }
 }
 
@@ -62,5 +63,19 @@ async fn ci_local(global: &Global, args: BenchCiLocal) -> Result<Exit> {
     let figures = workflows::measure(&fleet, args.jobs, args.runs).await?;
     let table = workflows::table(&figures).text();
     report::data_and_document(&table, &figures, args.json.as_deref())?;
+    Ok(Exit::Passed)
+}
+
+async fn deployments(global: &Global, args: BenchDeploy) -> Result<Exit> {
+    let slipway = evaluate::open(global).await?;
+    let program = setup::deploy_rs(global).await?;
+    let options = deploy::Options {
+        sizes: args.sizes,
+        paths: args.paths,
+        seconds: args.activation,
+        runs: args.runs,
+    };
+    let document = deploy::measure(&slipway, program, &options).await?;
+    report::data_and_document(&document.text(), &document, args.json.as_deref())?;
     Ok(Exit::Passed)
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use guard::refusal::Refusal;
 use guard::release::SignedRelease;
 
 use super::ask;
@@ -89,9 +88,7 @@ impl Host {
             Some(Hindrance::Lost(why)) => {
                 return Ok(match self.ask().await? {
                     Ok(live) => Told::new(Outcome::NotTried { why }, live.running),
-                    Err(why) => {
-                        Told::new(Outcome::Unreachable { why, tried: false }, None)
-                    }
+                    Err(why) => Told::new(Outcome::Unreachable { why, tried: false }, None),
                 });
             }
         }

@@ -1,6 +1,6 @@
 //! cargo: its arguments, and what its tests print.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::process::Command;
 
@@ -17,6 +17,22 @@ pub fn install(name: &str, version: &str, root: &Path, target: &Path) -> Command
 /// Compiles a crate of the workspace that it is run in.
 pub fn build(package: &str) -> Command {
     Command::new("cargo").args(["build", "--quiet", "--locked", "--package", package])
+}
+
+/// The same, as it is deployed.
+pub fn build_optimised(package: &str) -> Command {
+    build(package).arg("--release")
+}
+
+/// Where the program of that is, of the workspace in `root`.
+pub fn optimised(root: &Path, program: &str) -> PathBuf {
+    target(root).join("release").join(program)
+}
+
+/// Where cargo puts what it makes.
+pub fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root.join("target"), |target| root.join(target))
 }
 
 /// A judge of source files.

@@ -66,16 +66,30 @@ pub fn canary(profile: &StorePath) -> String {
 /// Deploys the node of a flake that `write_flake` wrote.
 pub fn deploy(program: &Path, nix: &Nix, folder: &Path, host: &HostName, mode: Mode) -> Command {
     let command = Command::new(program).args(arguments(folder, host, mode));
-    nix.for_children(command)
-        // It starts `nix` by name, and flakes may be off in the machine's configuration.
-        .env(
-            "NIX_CONFIG",
-            "extra-experimental-features = nix-command flakes",
-        )
+    with_flakes(nix, command)
         .current_dir(folder)
         // What it leaves running on the host rolls back by itself.
         .grace(Duration::from_secs(2))
 }
+
+/// Deploys all nodes of a flake, as a person does who has nothing but deploy-rs.
+pub fn deploy_all(program: &Path, nix: &Nix, folder: &Path) -> Command {
+    let command = Command::new(program)
+        .args(QUIET)
+        .arg(folder)
+        .args(["--", "--offline"]);
+    with_flakes(nix, command)
+}
+
+/// It starts `nix` by name, and flakes may be off in the machine's configuration.
+fn with_flakes(nix: &Nix, command: Command) -> Command {
+    nix.for_children(command).env(
+        "NIX_CONFIG",
+        "extra-experimental-features = nix-command flakes",
+    )
+}
+
+const QUIET: [&str; 3] = ["--skip-checks", "--no-progress", "--no-demarcate-output"];
 
 fn arguments(folder: &Path, host: &HostName, mode: Mode) -> Vec<String> {
     let target = format!("{}#{host}", folder_reference(folder));
@@ -84,7 +98,7 @@ fn arguments(folder: &Path, host: &HostName, mode: Mode) -> Vec<String> {
         Mode::Boot => Some("--boot".to_owned()),
         Mode::Test => Some("--test".to_owned()),
     };
-    ["--skip-checks", "--no-progress", "--no-demarcate-output"]
+    QUIET
         .map(str::to_owned)
         .into_iter()
         .chain(flag)

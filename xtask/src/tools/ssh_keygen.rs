@@ -1,4 +1,4 @@
-//! ssh-keygen: signatures of files.
+//! ssh-keygen: keys, and signatures of files.
 
 use std::path::Path;
 use std::time::Duration;
