@@ -1,4 +1,4 @@
-# Its activation waits until the test lets it go on. At a boot nothing waits.
+# Its activation waits until the test lets it go on, and fails then if the test wants it to. At a boot it waits for a minute.
 {
   environment.etc.slipway-generation.text = "slow\n";
   systemd.services.slow = {
@@ -15,6 +15,7 @@
         sleep 0.2
         n=$((n + 1))
       done
+      [ ! -e /run/slow-fails ] || exit 1
       touch /run/slow-ends
     '';
   };
