@@ -140,6 +140,7 @@ let
     {
       inherit closures room;
       files = lib.genAttrs [
+        "bring.sh"
         "fleet.nix"
         "fleet.sh"
         "release.sh"

@@ -16,7 +16,8 @@ const FLAKE: &str = r#"{
 "#;
 
 /// What lies there whichever generations there are. Both players have it.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
+    ("bring.sh", include_str!("../../../tests/machine/bring.sh")),
     (
         "fleet.nix",
         include_str!("../../../tests/machine/fleet.nix"),
@@ -110,6 +111,7 @@ mod tests {
         assert_eq!(
             names,
             [
+                "bring.sh",
                 "fleet.nix",
                 "fleet.sh",
                 "good/Ingress",
