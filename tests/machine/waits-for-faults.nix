@@ -1,6 +1,7 @@
 # What the generations `big` have in common: each phase of their deployment waits for the fault that is to fall into it.
 # 100 MB take their time to be copied; the others wait for /run/fault-fell, in the phase that /run/fault-phase names.
-# After a boot there is neither file, and nothing waits. The client gives up soon after the network did.
+# A phase that is to hang or to fail does, once the fault fell. After a boot there is neither file, and nothing waits. The
+# client gives up soon after the network did.
 { pkgs, lib, ... }:
 let
   incompressible = pkgs.runCommand "incompressible" { nativeBuildInputs = [ pkgs.perl ]; } ''
@@ -8,11 +9,16 @@ let
   '';
   waitDuring = phase: ''
     if [ "$(cat /run/fault-phase 2>/dev/null)" = ${phase} ]; then
+      touch /run/${phase}-waits
       n=0
       while [ ! -e /run/fault-fell ] && [ $n -lt 500 ]; do
         sleep 0.2
         n=$((n + 1))
       done
+      case "$(cat /run/fault-fell 2>/dev/null)" in
+        hangs) sleep infinity ;;
+        fails) exit 1 ;;
+      esac
     fi
   '';
 in

@@ -10,7 +10,7 @@
       ${waitDuring "health"}
       touch /run/health-ends
     '';
-    timeout = 120;
+    timeout = 45;
     retries = 0;
   };
 
