@@ -22,6 +22,9 @@ pub fn host(text: &str, name: &HostName, address: &str) -> String {
                 put(format!("{path}deploy.{target}"));
                 placed = true;
             }
+        } else if let Some(path) = assigned(trimmed, "hostKeys") {
+            // The keys of the other host's sshd are none of this one's, and would be accepted in their place.
+            put(format!("{path}hostKeys = [ ];"));
         } else if assigned(trimmed, "image.enable").is_some() {
             // An image is made of what is common to all hosts, not of each of them.
         } else if let Some(path) = assigned(trimmed, "host.description") {
@@ -98,7 +101,7 @@ mod tests {
     #[test]
     fn an_address_is_replaced_where_it_stands() {
         let text = edited(
-            "{ config, ... }:\n{\n  homelab = {\n    deploy = {\n      targetHost = \"192.168.0.92\";\n      wave = 0;\n    };\n  };\n  services.x.description = \"kept\";\n}\n",
+            "{ config, ... }:\n{\n  homelab = {\n    deploy = {\n      targetHost = \"192.168.0.92\";\n      hostKeys = [ \"ssh-ed25519 AAAA\" ];\n      wave = 0;\n    };\n  };\n  services.x.description = \"kept\";\n}\n",
         );
         insta::assert_snapshot!(text, @r#"
         # Web: what it is for is yet to be said.
@@ -107,6 +110,7 @@ mod tests {
           homelab = {
             deploy = {
               targetHost = "10.0.0.5";
+              hostKeys = [ ];
               wave = 0;
             };
           };
