@@ -10,7 +10,7 @@
       ${waitDuring "health"}
       touch /run/health-ends
     '';
-    timeout = 45;
+    timeout = 60;
     retries = 0;
   };
 

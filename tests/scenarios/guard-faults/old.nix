@@ -1,5 +1,5 @@
 # Like `good`, with a guard that waits for an activation no longer than the test does.
 {
   imports = [ ../../generations/good.nix ];
-  homelab.deploy.activationTimeout = 45;
+  homelab.deploy.activationTimeout = 120;
 }
