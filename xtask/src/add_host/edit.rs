@@ -9,8 +9,13 @@ pub fn host(text: &str, name: &HostName, address: &str) -> String {
     let mut lines: Vec<String> = vec![format!("# {name}: what it is for is yet to be said.")];
     let mut placed = false;
     let mut in_deploy = false;
+    let mut in_keys = false;
     for line in text.lines().skip_while(|line| line.starts_with('#')) {
         let trimmed = line.trim();
+        if in_keys {
+            in_keys = trimmed != "];";
+            continue;
+        }
         let indent = &line[..line.len() - line.trim_start().len()];
         let mut put = |text: String| lines.push(format!("{indent}{text}"));
         if let Some(path) = assigned(trimmed, "targetHost") {
@@ -22,9 +27,13 @@ pub fn host(text: &str, name: &HostName, address: &str) -> String {
                 put(format!("{path}deploy.{target}"));
                 placed = true;
             }
-        } else if let Some(path) = assigned(trimmed, "hostKeys") {
+        } else if let Some(path) = assigned(trimmed, "hostKeys")
+            .or_else(|| opened(trimmed, "hostKeys"))
+            .filter(|path| path.is_empty() || path.ends_with("deploy."))
+        {
             // The keys of the other host's sshd are none of this one's, and would be accepted in their place.
             put(format!("{path}hostKeys = [ ];"));
+            in_keys = !trimmed.ends_with(';');
         } else if assigned(trimmed, "image.enable").is_some() {
             // An image is made of what is common to all hosts, not of each of them.
         } else if let Some(path) = assigned(trimmed, "host.description") {
@@ -59,10 +68,21 @@ pub fn host(text: &str, name: &HostName, address: &str) -> String {
 
 /// The path before `field` in a whole assignment on one line: `homelab.` in `homelab.deploy.enable = false;`.
 fn assigned<'a>(line: &'a str, field: &str) -> Option<&'a str> {
+    let (before, value) = split(line, field)?;
+    value.ends_with(';').then_some(before)
+}
+
+/// The same of a list that goes on below: `homelab.deploy.` in `homelab.deploy.hostKeys = [`.
+fn opened<'a>(line: &'a str, field: &str) -> Option<&'a str> {
+    let (before, value) = split(line, field)?;
+    (value == "[").then_some(before)
+}
+
+fn split<'a>(line: &'a str, field: &str) -> Option<(&'a str, &'a str)> {
     let (path, value) = line.split_once(" = ")?;
     let before = path.strip_suffix(field)?;
-    let whole = value.ends_with(';') && (before.is_empty() || before.ends_with('.'));
-    (whole && !before.contains(['#', ' '])).then_some(before)
+    let own = before.is_empty() || before.ends_with('.');
+    (own && !before.contains(['#', ' '])).then_some((before, value))
 }
 
 /// Into the set of `homelab`, else into the module itself.
@@ -96,6 +116,17 @@ mod tests {
           };
         }
         "#);
+    }
+
+    #[test]
+    fn keys_of_the_other_host_are_left_out_on_however_many_lines_they_stand() {
+        let text = edited(
+            "{\n  homelab.deploy = {\n    targetHost = \"192.168.0.92\";\n    hostKeys = [\n      \"ssh-ed25519 AAAA\"\n      \"ssh-rsa AAAA\"\n    ];\n    wave = 2;\n  };\n  services.openssh.hostKeys = [ { path = \"/k\"; } ];\n}\n",
+        );
+        assert!(text.contains("hostKeys = [ ];\n    wave = 2;"), "{text}");
+        assert!(!text.contains("AAAA"), "{text}");
+        // NixOS has an option of that name, too.
+        assert!(text.contains("/k"), "{text}");
     }
 
     #[test]
