@@ -46,6 +46,8 @@ let
     hashedPassword = "*";
     openssh.authorizedKeys = { inherit keys; };
   };
+  # Without the comment at its end, which may be anything.
+  bare = key: lib.take 2 (lib.splitString " " key);
   # Whoever logs in under another account's name gets that account's keys and rights.
   belongsToOthers =
     name:
@@ -180,6 +182,16 @@ in
           assertion = !belongsToOthers cfg.user && cfg.user != releases.user;
           message = ''
             homelab.builder.user is somebody else's account: name one that does nothing but build.
+          '';
+        }
+        {
+          assertion =
+            lib.intersectLists (map bare (lib.attrValues cfg.keys)) (
+              map bare (lib.attrValues config.homelab.users.deploy.keys)
+            ) == [ ];
+          message = ''
+            a key that may deploy is among homelab.builder.keys, which are as good as root on ${config.homelab.host.name}: CI
+            has such a key. Give the machine that hands builds out a key of its own.
           '';
         }
       ];
