@@ -56,6 +56,7 @@ pub async fn run(plan: &Plan, request: &Request) -> Result<Report> {
                 target,
                 plan: host.clone(),
                 within: request.within,
+                now: request.now,
             };
             rebooting.spawn(one.reboot());
         }
@@ -101,6 +102,8 @@ struct One {
     target: Target,
     plan: HostPlan,
     within: Duration,
+    /// Whatever its window says.
+    now: bool,
 }
 
 impl One {
@@ -143,9 +146,10 @@ impl One {
         Ok((outcome, Some(after)))
     }
 
-    /// A guard keeps the window as well, and lets only an operator's key out of it.
+    /// A guard keeps the window as well, and lets only an operator's key out of it. One that closes at this moment is
+    /// nobody's wish to get out of it.
     fn verb(&self) -> &'static str {
-        let window = self.plan.host.reboot.window.as_ref();
+        let window = self.plan.host.reboot.window.as_ref().filter(|_| self.now);
         match window.and_then(|window| closed(window, Time::now())) {
             Some(_) => "reboot --now",
             None => "reboot",
