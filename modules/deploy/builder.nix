@@ -194,6 +194,13 @@ in
             has such a key. Give the machine that hands builds out a key of its own.
           '';
         }
+        {
+          assertion = !releases.enable;
+          message = ''
+            ${config.homelab.host.name} makes the fleet's releases, and whoever holds one of homelab.builder.keys is as good as
+            root on it, and so on every host: take the keys out, or let another host make the releases.
+          '';
+        }
       ];
     })
     (lib.mkIf releases.enable {

@@ -184,7 +184,7 @@ const BUILDING: &str = r#"hosts: {
   };
   assertions = let
     failed = host: map (it: it.message) (builtins.filter (it: !it.assertion) hosts.${host}.config.assertions);
-  in { alone = failed "Alone"; both = failed "Both"; client = failed "Client"; builder = failed "Builder"; };
+  in { alone = failed "Alone"; both = failed "Both"; client = failed "Client"; builder = failed "Builder"; signer = failed "Signer"; };
 }"#;
 
 /// Hosts of a fleet that has Slipway as it is here, and what `apply` makes of their configurations.
@@ -257,7 +257,17 @@ fn a_host_builds_on_the_builders_of_its_fleet() {
         "builder.enable = true;\n    deploy.targetHost = \"10.0.0.7\";",
     );
     let alone = "{ homelab.deploy.enable = false; homelab.builder.enable = true; homelab.builder.keys.x = \"ssh-ed25519 X\"; homelab.builder.user = \"deploy\"; }";
-    let hosts = [&hosts[..], &[("Both", &both), ("Alone", alone)]].concat();
+    let signer = r#"{ homelab = {
+      deploy.targetHost = "10.0.0.8";
+      users.deploy.keys.ci = "ssh-ed25519 CI ci@example";
+      builder = { enable = true; keys.runner = "ssh-ed25519 CI"; releases = { enable = true; keys.ci = "ssh-ed25519 CI"; }; };
+    }; }"#;
+    let wrong = [
+        ("Both", both.as_str()),
+        ("Alone", alone),
+        ("Signer", signer),
+    ];
+    let hosts = [&hosts[..], &wrong].concat();
     let filters = [(
         "/nix/store/[0-9a-z]{32}-".to_owned(),
         "/nix/store/[HASH]-".to_owned(),
