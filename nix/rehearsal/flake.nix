@@ -47,8 +47,7 @@
           nixosSystem = import ./modules/nixos-system.nix {
             inherit lib legacyPackages importPkgs;
             # Nix 2.26 takes a relative input that is no flake for the folder that it is in: what is not there is looked for.
-            machine =
-              if builtins.pathExists "${machine}/machine.nix" then "${machine}/machine.nix" else { };
+            machine = if builtins.pathExists "${machine}/machine.nix" then "${machine}/machine.nix" else { };
           };
         }
         // lib.genAttrs systems (system: import ./deploy.nix legacyPackages.${system});

@@ -5,6 +5,7 @@ let
   standin = (import ../../nix/rehearsal/flake.nix).outputs {
     self = { };
     crates = ../../nix/rehearsal/crates;
+    machine = ../../nix/rehearsal/machine;
   };
   inherit (standin) lib;
   system = lib.nixosSystem { modules = [ { nixpkgs.hostPlatform = "x86_64-linux"; } ]; };

@@ -4,6 +4,7 @@ let
   standin = (import ../../nix/rehearsal/flake.nix).outputs {
     self = { };
     crates = ../../nix/rehearsal/crates;
+    machine = ../../nix/rehearsal/machine;
   };
   inherit (standin) lib;
   sleeper = {

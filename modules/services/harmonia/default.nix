@@ -143,9 +143,10 @@ in
         '';
       }
       {
-        assertion = lib.intersectLists (map bare (lib.attrValues cfg.push.keys)) (
-          map bare (lib.attrValues users.deploy.keys)
-        ) == [ ];
+        assertion =
+          lib.intersectLists (map bare (lib.attrValues cfg.push.keys)) (
+            map bare (lib.attrValues users.deploy.keys)
+          ) == [ ];
         message = ''
           a key that may deploy is among homelab.services.harmonia.push.keys: only the builder fills the cache, with a key
           of its own.
