@@ -46,6 +46,7 @@ let
       ./sshd.nix
       ./sudo.nix
       ./firewall.nix
+      ./harmonia.nix
       ./nginx.nix
       ./services.nix
       platform

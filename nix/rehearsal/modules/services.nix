@@ -17,7 +17,6 @@ let
     grafana
     prometheus
     ;
-  harmonia = config.services.harmonia.cache;
   inherit (prometheus) alertmanager;
   node = prometheus.exporters.node;
   runner = config.services.gitea-actions-runner;
@@ -107,8 +106,6 @@ in
         options.providers = opt (types.listOf (types.submodule { freeformType = formats.any; })) [ ];
       }) null;
     }) { };
-    harmonia.cache.enable = flag;
-    harmonia.cache.settings = opt formats.any { };
     forgejo.enable = flag;
     forgejo.settings = opt (types.submodule {
       freeformType = types.attrsOf (types.attrsOf formats.any);
@@ -186,9 +183,6 @@ in
         };
       }
     )
-    (daemon harmonia.enable "harmonia" "harmonia" "/usr/bin/harmonia-cache" [ ] {
-      environment.CONFIG_FILE = (formats.toml { }).generate "harmonia.toml" harmonia.settings;
-    })
     (daemon forgejo.enable "forgejo" "forgejo" "/usr/bin/forgejo" [
       "web --config ${pkgs.writeText "app.ini" (lib.generators.toINI { } forgejo.settings)}"
     ] { serviceConfig.StateDirectory = "forgejo"; })

@@ -45,6 +45,9 @@ pub struct VmTest {
     /// Multiply every time-out, beside the measured speed of this machine
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = scale)]
     pub timeout_scale: f64,
+    /// Harmonia's program, for the machine that serves the cache [default: harmonia-cache on PATH, else nginx takes its place]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["list", "check"])]
+    pub harmonia: Option<PathBuf>,
     /// Stage nixos: open the driver's shell instead of playing
     #[arg(long, conflicts_with_all = ["all", "list", "check", "junit", "json", "matrix"])]
     pub interactive: bool,

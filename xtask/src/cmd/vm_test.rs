@@ -99,6 +99,7 @@ fn options(global: &Global, args: &VmTest) -> Options {
         cold: args.cold,
         accel: args.accel,
         timeout_scale: args.timeout_scale,
+        harmonia: args.harmonia.clone(),
         live: report::live(global.plain),
     }
 }

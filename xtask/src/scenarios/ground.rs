@@ -26,6 +26,8 @@ pub struct Provisions {
     vm: PathBuf,
     deploy: PathBuf,
     activate: Vec<u8>,
+    /// Harmonia's program, for guests that are to have it.
+    pub harmonia: Option<Vec<u8>>,
 }
 
 impl Provisions {
@@ -46,6 +48,7 @@ impl Provisions {
             vm,
             deploy,
             activate,
+            harmonia: None,
         })
     }
 
@@ -67,7 +70,7 @@ impl Provisions {
     /// # Errors
     /// Missing, without space or network.
     pub fn image(&self, harness: &Harness) -> Result<(Image, Speed)> {
-        let recipe = image::recipe(self.activate.clone());
+        let recipe = image::recipe(self.activate.clone(), self.harmonia.clone());
         let image = harness.image(&recipe).map_err(worded)?;
         let speed = harness.speed(&image).map_err(worded)?;
         Ok((image, speed))

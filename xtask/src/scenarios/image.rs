@@ -25,9 +25,10 @@ const DISABLED: &[&str] = &[
     "systemd-timesyncd.service",
 ];
 
-/// The image's recipe; `activate` is the content of deploy-rs' program of this name.
-pub fn recipe(activate: Vec<u8>) -> Recipe {
-    let recipe = Recipe::debian_13()
+/// The image's recipe; `activate` is the content of deploy-rs' program of this name, `harmonia` that of Harmonia's, which
+/// is in no Debian.
+pub fn recipe(activate: Vec<u8>, harmonia: Option<Vec<u8>>) -> Recipe {
+    let mut recipe = Recipe::debian_13()
         .packages(PACKAGES.iter().copied())
         .file("/usr/bin/activate-rs", 0o755, activate)
         // Without this file a configuration refuses to touch the machine; each boot entry gets these parameters.
@@ -36,6 +37,9 @@ pub fn recipe(activate: Vec<u8>) -> Recipe {
             0o644,
             format!("kernel-params={}\n", harness::kernel_options()),
         );
+    if let Some(harmonia) = harmonia {
+        recipe = recipe.file("/usr/bin/harmonia-cache", 0o755, harmonia);
+    }
     Recipe {
         disable: DISABLED.iter().map(|unit| (*unit).to_owned()).collect(),
         ..recipe
@@ -48,12 +52,14 @@ mod tests {
 
     #[test]
     fn the_image_is_another_one_when_activate_is() {
-        assert_ne!(recipe(b"1".to_vec()).hash(), recipe(b"2".to_vec()).hash());
+        let with = |activate: &[u8], harmonia| recipe(activate.to_vec(), harmonia).hash();
+        assert_ne!(with(b"1", None), with(b"2", None));
+        assert_ne!(with(b"1", None), with(b"1", Some(b"3".to_vec())));
     }
 
     #[test]
     fn boot_entries_find_the_root() {
-        let recipe = recipe(Vec::new());
+        let recipe = recipe(Vec::new(), None);
         let marker = recipe
             .files
             .iter()

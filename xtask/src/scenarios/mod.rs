@@ -8,6 +8,7 @@ mod controller;
 mod files;
 pub mod generations;
 pub mod ground;
+mod harmonia;
 pub mod image;
 pub mod junit;
 pub mod list;
@@ -51,6 +52,8 @@ pub struct Options {
     pub cold: bool,
     pub accel: Accel,
     pub timeout_scale: f64,
+    /// Harmonia's program, for the machine that serves the cache; else the one on PATH.
+    pub harmonia: Option<std::path::PathBuf>,
     /// Live lines instead of plain ones.
     pub live: bool,
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::budget::{self, Budget};
 use super::generations::{self, Generations};
 use super::ground::{self, accelerator_word, HarnessOptions, Provisions, Shared};
+use super::harmonia;
 use super::logs;
 use super::outcome::Played;
 use super::pool::{self, Job, News, Player, Teller};
@@ -32,7 +33,10 @@ pub(super) async fn play(
     choices: &[Choice],
     options: &Options,
 ) -> Result<Plays> {
-    let provisions = Provisions::provide(global).await?;
+    // A program that does not fit is told before anything is installed.
+    let harmonia = harmonia::provide(options.harmonia.as_deref(), choices, &inventory)?;
+    let mut provisions = Provisions::provide(global).await?;
+    provisions.harmonia = harmonia;
     let mut channel = pool::channel();
     let tell = channel.0.clone();
     let harness_options = HarnessOptions {

@@ -47,6 +47,7 @@ impl Bench<'_> {
             cold: false,
             accel: Accel::Auto,
             timeout_scale: 1.0,
+            harmonia: None,
             live: report::live(global.plain),
         };
         let report = match scenarios::play(&global, &options).await {

@@ -187,7 +187,7 @@ fn install(
 ) -> harness::Result<Machine> {
     let activate =
         std::fs::read(&new.activate).map_err(|e| harness::Error::io("read", &new.activate, e))?;
-    let image = harness.image(&image::recipe(activate))?;
+    let image = harness.image(&image::recipe(activate, None))?;
     let address = format!("{}/24", new.address);
     let lan = run.lan("lan", &[(name, &address)])?;
     let nix = Nix {
