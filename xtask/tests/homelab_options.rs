@@ -5,7 +5,7 @@
 mod fleet;
 mod support;
 
-use fleet::{with_filters, Fleet};
+use fleet::with_filters;
 use support::{nix, repository};
 
 /// What a host is made of, as far as the options reach.
@@ -187,41 +187,10 @@ const BUILDING: &str = r#"hosts: {
   in { alone = failed "Alone"; both = failed "Both"; client = failed "Client"; builder = failed "Builder"; signer = failed "Signer"; };
 }"#;
 
-/// Hosts of a fleet that has Slipway as it is here, and what `apply` makes of their configurations.
-fn seen(nix: &support::Nix, hosts: &[(&str, &str)], apply: &str) -> serde_json::Value {
-    let flake = format!(
-        "{{\n  inputs.slipway.url = \"git+file://{}\";\n  outputs =\n    inputs:\n    inputs.slipway.lib.mkFleet {{\n      \
-         inherit inputs;\n      hosts = ./hosts;\n      modules = [ {{ homelab.common.enable = true; }} ];\n    }};\n}}\n",
-        repository().display()
-    );
-    let fleet = Fleet::new(&[("flake.nix", &flake)]);
-    for (name, text) in hosts {
-        fleet.write(&format!("hosts/{name}/default.nix"), text);
-    }
-    fleet.commit();
-    let stand_in = format!("path:{}", repository().join("nix/rehearsal").display());
-    let mut command = nix.command();
-    command.args(["eval", "--json", "--no-write-lock-file"]);
-    for input in ["nixpkgs", "deploy-rs", "sops-nix"] {
-        command.args(["--override-input", &format!("slipway/{input}"), &stand_in]);
-    }
-    let output = command
-        .arg(format!(
-            "git+file://{}#nixosConfigurations",
-            fleet.path().display()
-        ))
-        .args(["--apply", apply])
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
 #[test]
 fn every_option_reaches_the_host() {
     let Some(nix) = nix() else { return };
-    let seen = seen(&nix, &[("All", SET)], SEEN);
+    let seen = fleet::applied(&nix, &[("All", SET)], SEEN);
     insta::assert_json_snapshot!(seen["All"]);
     // What forge or runner ends by itself may be a deployment.
     let longest = longest_job();
@@ -273,6 +242,6 @@ fn a_host_builds_on_the_builders_of_its_fleet() {
         "/nix/store/[HASH]-".to_owned(),
     )];
     with_filters(&filters, || {
-        insta::assert_json_snapshot!(seen(&nix, &hosts, BUILDING));
+        insta::assert_json_snapshot!(fleet::applied(&nix, &hosts, BUILDING));
     });
 }

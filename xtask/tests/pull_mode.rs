@@ -6,10 +6,9 @@ mod support;
 
 use std::fmt::Write;
 
-use fleet::Fleet;
 use guard::upgrade::Settings;
 use serde_json::Value;
-use support::{nix, repository};
+use support::nix;
 
 const SEEN: &str = r#"hosts: builtins.mapAttrs (_: { config, ... }:
   let
@@ -45,34 +44,11 @@ fn host(settings: &str) -> String {
 }
 
 fn seen(hosts: &[(&str, String)]) -> Option<Value> {
-    let nix = nix()?;
-    let flake = format!(
-        "{{\n  inputs.slipway.url = \"git+file://{}\";\n  outputs =\n    inputs:\n    inputs.slipway.lib.mkFleet {{\n      \
-         inherit inputs;\n      hosts = ./hosts;\n      modules = [ {{ homelab.common.enable = true; }} ];\n    }};\n}}\n",
-        repository().display()
-    );
-    let fleet = Fleet::new(&[("flake.nix", &flake)]);
-    for (name, text) in hosts {
-        fleet.write(&format!("hosts/{name}/default.nix"), text);
-    }
-    fleet.commit();
-    let stand_in = format!("path:{}", repository().join("nix/rehearsal").display());
-    let mut command = nix.command();
-    command.args(["eval", "--json", "--no-write-lock-file"]);
-    for input in ["nixpkgs", "deploy-rs", "sops-nix"] {
-        command.args(["--override-input", &format!("slipway/{input}"), &stand_in]);
-    }
-    let output = command
-        .arg(format!(
-            "git+file://{}#nixosConfigurations",
-            fleet.path().display()
-        ))
-        .args(["--apply", SEEN])
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    let hosts: Vec<(&str, &str)> = hosts
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
+    Some(fleet::applied(&nix()?, &hosts, SEEN))
 }
 
 #[test]

@@ -304,3 +304,34 @@ pub const AFTER: &str = r#"{ pkgs, ... }:
   security.sudo.extraRules = [ { users = [ "cleo" ]; commands = [ "ALL" ]; } ];
 }
 "#;
+
+/// Hosts of a fleet that has Slipway as it is here, and what `apply` makes of their configurations.
+pub fn applied(nix: &Nix, hosts: &[(&str, &str)], apply: &str) -> serde_json::Value {
+    let flake = format!(
+        "{{\n  inputs.slipway.url = \"git+file://{}\";\n  outputs =\n    inputs:\n    inputs.slipway.lib.mkFleet {{\n      \
+         inherit inputs;\n      hosts = ./hosts;\n      modules = [ {{ homelab.common.enable = true; }} ];\n    }};\n}}\n",
+        repository().display()
+    );
+    let fleet = Fleet::new(&[("flake.nix", &flake)]);
+    for (name, text) in hosts {
+        fleet.write(&format!("hosts/{name}/default.nix"), text);
+    }
+    fleet.commit();
+    let stand_in = format!("path:{}", repository().join("nix/rehearsal").display());
+    let mut command = nix.command();
+    command.args(["eval", "--json", "--no-write-lock-file"]);
+    for input in ["nixpkgs", "deploy-rs", "sops-nix"] {
+        command.args(["--override-input", &format!("slipway/{input}"), &stand_in]);
+    }
+    let output = command
+        .arg(format!(
+            "git+file://{}#nixosConfigurations",
+            fleet.path().display()
+        ))
+        .args(["--apply", apply])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
