@@ -8,7 +8,11 @@ setsid setpriv --pdeathsig KILL -- "$@" <"$input" 3<&- &
 child=$!
 (
   read -r _ <&3
-  kill -s "$signal" -- "-$child"
+  # There is no such group before `setsid` has come that far, and none after the end.
+  until kill -s "$signal" -- "-$child"; do
+    kill -s 0 "$child" || exit 0
+    sleep 0.02
+  done
   if [ "$signal" != KILL ]; then
     for _ in 1 2 3 4 5 6 7 8 9 10; do
       kill -s 0 -- "-$child" || exit 0

@@ -419,4 +419,25 @@ mod tests {
             .unwrap();
         assert_eq!(output.code, 137);
     }
+
+    #[test]
+    fn a_program_whose_leash_is_cut_before_it_runs_ends_too() {
+        let started = Instant::now();
+        let guards: Vec<Child> = (0..20)
+            .map(|_| {
+                std::process::Command::new("/bin/sh")
+                    .args(["-c", GUARD, "guard", "KILL", "/dev/null", "sleep", "60"])
+                    // At its end from the beginning.
+                    .stdin(Stdio::null())
+                    .stderr(Stdio::null())
+                    .process_group(0)
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        for mut guard in guards {
+            assert_eq!(code_of(guard.wait().unwrap()), 137);
+        }
+        assert!(started.elapsed() < Duration::from_secs(50));
+    }
 }
