@@ -1,8 +1,8 @@
 //! The network that the machines of a run share: who is on it, by which name and address, and each one's cable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,6 @@ struct Inner {
     dir: PathBuf,
     /// Addresses with prefix length, by machine name.
     members: BTreeMap<String, String>,
-    plugged: Mutex<BTreeSet<String>>,
     switch: Switch,
 }
 
@@ -59,7 +58,6 @@ impl Run {
             name: name.to_owned(),
             dir,
             members: places,
-            plugged: Mutex::new(BTreeSet::new()),
             switch: Switch::new(),
         })))
     }
@@ -88,8 +86,8 @@ impl Lan {
         })
     }
 
-    /// Lines for the `/etc/hosts` of one machine: all the others, and itself by its address here.
-    pub(crate) fn hosts(&self, _machine: &str) -> String {
+    /// Lines for the `/etc/hosts` of each of its machines.
+    pub(crate) fn hosts(&self) -> String {
         self.0
             .members
             .iter()
@@ -108,26 +106,13 @@ impl Lan {
     /// Opens the machine's port and gives its MAC there: a function of its name, so that runs are alike.
     pub(crate) fn join(&self, machine: &str) -> Result<String> {
         self.address(machine)?;
-        let mut plugged = self
-            .0
-            .plugged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if plugged.insert(machine.to_owned()) {
-            self.0.switch.add_port(machine, &self.socket(machine))?;
-        }
+        self.0.switch.add_port(machine, &self.socket(machine))?;
         Ok(mac(machine))
     }
 
+    /// Closes the port: a machine of this name may join again.
     pub(crate) fn leave(&self, machine: &str) {
-        let mut plugged = self
-            .0
-            .plugged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if plugged.remove(machine) {
-            self.0.switch.remove_port(machine);
-        }
+        self.0.switch.remove_port(machine);
     }
 }
 

@@ -19,7 +19,7 @@ impl Machine {
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_err(|e| Error::new(ErrorKind::Io, format!("the host's clock is wrong: {e}")))?;
         let (hosts, address) = match &inner.spec.lan {
-            Some(lan) => (lan.hosts(self.name()), lan.address(self.name())?),
+            Some(lan) => (lan.hosts(), lan.address(self.name())?),
             None => (String::new(), String::new()),
         };
         let clock = format!("{:.3}", now.as_secs_f64());

@@ -229,14 +229,15 @@ impl Machine {
         for port in [args::CABLE_NIC, args::CABLE_UPLINK] {
             control.add_port(port, &sockets.join(port))?;
         }
+        let host_key = match &basis {
+            Basis::Kept(held) => HostKey::read(&held.kept.dir)?,
+            _ => HostKey::create(harness.tools(), &dir)?,
+        };
+        // Last: it is the machine that leaves the network again.
         let mac = match (&spec.lan, &basis) {
             (Some(lan), _) => lan.join(&spec.name)?,
             (None, Basis::Kept(held)) => held.kept.mac().to_owned(),
             (None, _) => args::NO_LAN_MAC.to_owned(),
-        };
-        let host_key = match &basis {
-            Basis::Kept(held) => HostKey::read(&held.kept.dir)?,
-            _ => HostKey::create(harness.tools(), &dir)?,
         };
         let ports = spec.forwards.iter().map(|f| (f.guest, f.host));
         Ok(Self(Arc::new(Inner {

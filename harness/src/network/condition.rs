@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The state of one cable; it applies to both directions. The default is a good cable.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Condition {
-    /// Nothing passes, and neither side is told (pulling the plug is `Machine::unplug`).
+    /// Nothing passes, and neither side is told (pulling the plug is `Machine::plug`).
     pub cut: bool,
     /// Added to each frame in each direction, in real time.
     pub delay: Duration,

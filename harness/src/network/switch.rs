@@ -1,11 +1,13 @@
 //! A learning switch whose ports are unix sockets for QEMU's `-netdev stream`.
-//! Two threads a machine; they end when the machine does, or when the switch is dropped.
+//! A thread that listens a port, which ends with the port, and two a connection, which end with it.
 
 use std::collections::BTreeMap;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::condition::Condition;
@@ -16,8 +18,44 @@ use crate::error::{Error, ErrorKind, Result};
 /// A network. Ports are named; each has a socket that a machine connects to, as often as it is started.
 pub(crate) struct Switch {
     state: Arc<Mutex<State>>,
-    closing: Arc<AtomicBool>,
-    sockets: Mutex<BTreeMap<String, PathBuf>>,
+    listening: Mutex<BTreeMap<String, Listening>>,
+}
+
+/// The socket of a port, and the thread that waits there for machines.
+struct Listening {
+    path: PathBuf,
+    socket: UnixStream,
+    thread: JoinHandle<()>,
+}
+
+impl Listening {
+    fn at(path: &Path, serve: impl Fn(UnixStream) + Send + 'static) -> std::io::Result<Self> {
+        let listener = UnixListener::bind(path)?;
+        // The same socket as a stream, for only those can be shut down.
+        let socket = UnixStream::from(OwnedFd::from(listener.try_clone()?));
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { break };
+                serve(stream);
+            }
+        });
+        Ok(Self {
+            path: path.to_owned(),
+            socket,
+            thread,
+        })
+    }
+
+    /// Ends the thread, wherever the file is by now, and frees the name.
+    fn end(self) {
+        // Whoever waits at a socket that is shut down gets an error; one that listens can be.
+        if self.socket.shutdown(Shutdown::Both).is_ok() {
+            // It has panicked at worst, and is gone all the same.
+            let _ = self.thread.join();
+        }
+        // The folder may have gone before.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 struct State {
@@ -79,49 +117,43 @@ impl Switch {
                 random: 0x5eed_5eed_5eed_5eed,
                 connections: 0,
             })),
-            closing: Arc::new(AtomicBool::new(false)),
-            sockets: Mutex::new(BTreeMap::new()),
+            listening: Mutex::new(BTreeMap::new()),
         }
     }
 
     /// Adds a port and listens on `socket`.
     pub fn add_port(&self, name: &str, socket: &Path) -> Result<()> {
-        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
-        if sockets.contains_key(name) {
+        let mut listening = lock(&self.listening);
+        if listening.contains_key(name) {
             return Err(Error::new(
                 ErrorKind::State,
                 format!("two machines of one network have the name {name}"),
             ));
         }
-        let listener = UnixListener::bind(socket).map_err(|e| Error::io("listen on", socket, e))?;
-        sockets.insert(name.to_owned(), socket.to_owned());
         lock(&self.state).ports.insert(name.to_owned(), Port::new());
-        let (state, closing, name) = (
-            Arc::clone(&self.state),
-            Arc::clone(&self.closing),
-            name.to_owned(),
-        );
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else { break };
-                if closing.load(Ordering::SeqCst) {
-                    break;
-                }
-                serve(&state, &name, stream);
+        let (state, port) = (Arc::clone(&self.state), name.to_owned());
+        match Listening::at(socket, move |stream| serve(&state, &port, stream)) {
+            Ok(one) => {
+                listening.insert(name.to_owned(), one);
+                Ok(())
             }
-        });
-        Ok(())
+            Err(error) => {
+                lock(&self.state).ports.remove(name);
+                Err(Error::io("listen on", socket, error))
+            }
+        }
     }
 
     /// Takes a port away; a machine that is plugged in is cut off.
     pub fn remove_port(&self, name: &str) {
-        self.sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
         let mut state = lock(&self.state);
         state.ports.remove(name);
         state.learned.retain(|_, port| port != name);
+        drop(state);
+        let removed = lock(&self.listening).remove(name);
+        if let Some(listening) = removed {
+            listening.end();
+        }
     }
 
     /// Sets what a cable does from now on.
@@ -144,16 +176,8 @@ impl Switch {
 
 impl Drop for Switch {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::SeqCst);
-        for socket in self
-            .sockets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-        {
-            // Wakes the listener's thread, which then ends; one whose socket is gone has ended.
-            let _ = UnixStream::connect(socket);
-            let _ = std::fs::remove_file(socket);
+        for (_, listening) in std::mem::take(&mut *lock(&self.listening)) {
+            listening.end();
         }
     }
 }
@@ -189,8 +213,8 @@ fn serve(state: &Arc<Mutex<State>>, name: &str, stream: UnixStream) {
     });
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -281,5 +305,41 @@ mod tests {
         assert!(switch.set("nobody", Condition::cut()).is_err());
         let error = switch.add_port("a", &dir.path().join("again")).unwrap_err();
         assert!(error.to_string().contains("two machines"));
+    }
+
+    /// Sockets below a folder that are open, those whose files are gone included.
+    fn open_sockets(dir: &Path) -> usize {
+        let all = std::fs::read_to_string("/proc/net/unix").unwrap();
+        let below = format!("{}/", dir.display());
+        all.lines().filter(|line| line.contains(&below)).count()
+    }
+
+    #[test]
+    fn a_port_that_is_removed_lets_go_of_its_socket_and_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("a");
+        let switch = Switch::new();
+        for _ in 0..50 {
+            switch.add_port("a", &socket).unwrap();
+            assert_eq!(open_sockets(dir.path()), 1);
+            switch.remove_port("a");
+        }
+        assert_eq!(open_sockets(dir.path()), 0);
+        assert!(!socket.exists());
+    }
+
+    #[test]
+    fn a_switch_whose_folder_went_first_lets_go_of_its_sockets() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("machine");
+        std::fs::create_dir(&folder).unwrap();
+        let switch = Switch::new();
+        for port in ["nic", "uplink"] {
+            switch.add_port(port, &folder.join(port)).unwrap();
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(open_sockets(dir.path()), 2);
+        drop(switch);
+        assert_eq!(open_sockets(dir.path()), 0);
     }
 }
