@@ -87,7 +87,8 @@ fn failure(code: i32, log: &str, made: &Path) -> Error {
         )
         .try_next("free some space, or use a cache on another file system");
     }
-    if log.contains(BROKE_OFF) {
+    // As a line of its own: mmdebstrap says beforehand what it is going to run, these words included.
+    if log.lines().any(|line| line == BROKE_OFF) {
         return Error::new(
             ErrorKind::Download,
             format!("a package did not arrive{causes}"),
@@ -187,6 +188,14 @@ fn quote(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     #[test]
@@ -215,5 +224,171 @@ mod tests {
         assert!(arguments
             .iter()
             .any(|a| a.ends_with(r"'' 'it'\''s.service'")));
+    }
+
+    /// A mirror of packages that can be fetched and not installed; one of them breaks off as long as `whole` is false.
+    struct Mirror {
+        port: u16,
+        /// Paths and where in them each request began.
+        asked: Arc<Mutex<Vec<(String, usize)>>>,
+        whole: Arc<AtomicBool>,
+    }
+
+    const BREAKS_OFF: &str = "/pool/sudo.deb";
+
+    impl Mirror {
+        fn start(packages: &[&str]) -> Self {
+            let mut files = BTreeMap::new();
+            let mut index = String::new();
+            for name in packages.iter().chain(&["apt", "base-files"]) {
+                let content = format!("{name:.<60000}").into_bytes();
+                let essential = match *name {
+                    "base-files" => "Essential: yes\n",
+                    _ => "",
+                };
+                index += &format!(
+                    "Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: nobody\n{essential}\
+                     Filename: pool/{name}.deb\nSize: {}\nSHA256: {}\nDescription: none\n\n",
+                    content.len(),
+                    hex(&content)
+                );
+                files.insert(format!("/pool/{name}.deb"), content);
+            }
+            let place = format!("main/binary-{}/Packages", std::env::consts::ARCH)
+                .replace("x86_64", "amd64")
+                .replace("aarch64", "arm64");
+            let release = format!(
+                "Suite: trixie\nCodename: trixie\nComponents: main\nArchitectures: amd64 arm64\n\
+                 Date: Sat, 01 Jan 2000 00:00:00 UTC\nSHA256:\n {} {} {place}\n",
+                hex(index.as_bytes()),
+                index.len()
+            );
+            files.insert(format!("/dists/trixie/{place}"), index.into_bytes());
+            files.insert("/dists/trixie/Release".to_owned(), release.into_bytes());
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mirror = Self {
+                port: listener.local_addr().unwrap().port(),
+                asked: Arc::default(),
+                whole: Arc::default(),
+            };
+            let (files, asked) = (Arc::new(files), Arc::clone(&mirror.asked));
+            let whole = Arc::clone(&mirror.whole);
+            std::thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let (files, asked) = (Arc::clone(&files), Arc::clone(&asked));
+                    let whole = Arc::clone(&whole);
+                    // A client that hung up wants no answer.
+                    std::thread::spawn(move || drop(answer(&stream, &files, &asked, &whole)));
+                }
+            });
+            mirror
+        }
+
+        /// The packages that were asked for since the last time.
+        fn packages_asked(&self) -> Vec<(String, usize)> {
+            let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+            asked
+                .into_iter()
+                .filter(|(path, _)| path.starts_with("/pool/"))
+                .collect()
+        }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        let digest = Sha256::digest(bytes);
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn answer(
+        mut stream: &TcpStream,
+        files: &BTreeMap<String, Vec<u8>>,
+        asked: &Mutex<Vec<(String, usize)>>,
+        whole: &AtomicBool,
+    ) -> std::io::Result<()> {
+        let mut lines = BufReader::new(stream).lines();
+        while let Some(line) = lines.next() {
+            let path = line?.split(' ').nth(1).unwrap_or_default().to_owned();
+            let mut from = 0;
+            for header in lines.by_ref() {
+                let header = header?;
+                if let Some(range) = header.strip_prefix("Range: bytes=") {
+                    from = range.trim_end_matches('-').parse().unwrap_or(0);
+                }
+                if header.is_empty() {
+                    break;
+                }
+            }
+            asked.lock().unwrap().push((path.clone(), from));
+            let Some(content) = files.get(&path) else {
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+                continue;
+            };
+            let status = match from {
+                0 => "200 OK\r\n".to_owned(),
+                _ => format!(
+                    "206 Partial Content\r\nContent-Range: bytes {from}-{}/{}\r\n",
+                    content.len() - 1,
+                    content.len()
+                ),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}Last-Modified: Sat, 01 Jan 2000 00:00:00 GMT\r\nContent-Length: {}\r\n\r\n",
+                content.len() - from
+            );
+            stream.write_all(head.as_bytes())?;
+            if path == BREAKS_OFF && !whole.load(Ordering::SeqCst) {
+                if from == 0 {
+                    stream.write_all(&content[..content.len() / 2])?;
+                }
+                // What was sent is to arrive before the end is noticed.
+                std::thread::sleep(Duration::from_millis(200));
+                return Ok(());
+            }
+            stream.write_all(&content[from..])?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_second_try_fetches_only_what_did_not_arrive_at_the_first() {
+        let recipe = Recipe::debian_13();
+        let mirror = Mirror::start(&recipe.all_packages());
+        let recipe = Recipe {
+            mirror: Some(format!(
+                "deb [trusted=yes] http://127.0.0.1:{}/ trixie main",
+                mirror.port
+            )),
+            ..recipe
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let packages = dir.path().join("packages");
+        cache::create_dir(&packages).unwrap();
+        let tools = Tools::debian(Path::new("/"));
+        let try_it = |made: &str| {
+            let built = build(&tools, &recipe, &packages, &dir.path().join(made));
+            built.err().unwrap()
+        };
+        let error = try_it("first");
+        let cannot = error.to_string();
+        if error.kind() == ErrorKind::ToolMissing || cannot.contains("ranges of user ids") {
+            println!("skip: mmdebstrap does not run here: {cannot}");
+            return;
+        }
+        assert_eq!(error.kind(), ErrorKind::Download, "{cannot}");
+        let first = mirror.packages_asked();
+        assert!(
+            first.contains(&("/pool/udev.deb".to_owned(), 0)),
+            "{first:?}"
+        );
+
+        mirror.whole.store(true, Ordering::SeqCst);
+        // All is there, and cannot be installed.
+        let error = try_it("second");
+        assert_eq!(error.kind(), ErrorKind::ImageBuild, "{error}");
+        assert_eq!(
+            mirror.packages_asked(),
+            [(BREAKS_OFF.to_owned(), 30_000)],
+            "and that from its middle"
+        );
     }
 }
