@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache;
+use crate::cache::{self, Cache};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::{Harness, Speed};
 use crate::image::Image;
 use crate::process::Command;
 use crate::qemu::Accelerator;
+
+/// The beginning of the names of files with what was found.
+const FILES: &str = "speed-";
 
 /// What the probing guest says when it got through.
 const PASSED: &str = "harness-probe-passed";
@@ -41,11 +44,8 @@ struct Measured {
 
 /// Probes, or reads what was found since the host booted.
 pub(crate) fn measure(harness: &Harness, image: &Image, wanted: Wanted) -> Result<Speed> {
-    let boot_id = cache::read_text(Path::new("/proc/sys/kernel/random/boot_id"))?;
-    let file = harness
-        .cache()
-        .root()
-        .join(format!("speed-{wanted:?}-{}.json", boot_id.trim_end()).to_lowercase());
+    let name = format!("{FILES}{wanted:?}-{}", of_this_boot()?).to_lowercase();
+    let file = harness.cache().root().join(name);
     let _one_at_a_time = harness.cache().lock("speed")?;
     let kept: Option<Measured> = std::fs::read(&file)
         .ok()
@@ -68,6 +68,27 @@ pub(crate) fn measure(harness: &Harness, image: &Image, wanted: Wanted) -> Resul
         },
         scale: scale(measured.seconds) * harness.timeout_scale(),
     })
+}
+
+/// The end of the names of files with what holds until the host's next boot.
+fn of_this_boot() -> Result<String> {
+    let boot_id = cache::read_text(Path::new("/proc/sys/kernel/random/boot_id"))?;
+    Ok(format!("{}.json", boot_id.trim_end()))
+}
+
+/// Removes what was measured before the host booted.
+pub(crate) fn forget_earlier_boots(cache: &Cache) -> Result<()> {
+    let current = of_this_boot()?;
+    for file in cache::children(cache.root())? {
+        let name = file
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        if name.starts_with(FILES) && !name.ends_with(&current) {
+            cache::remove_file(&file)?;
+        }
+    }
+    Ok(())
 }
 
 /// A fast host gets no less than half the time: time-outs are for hangs, and a hang can wait.

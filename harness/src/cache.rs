@@ -2,6 +2,7 @@
 //! Knows nothing of what an entry contains.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,14 @@ pub(crate) enum Shelf {
 }
 
 impl Shelf {
+    pub const ALL: [Self; 5] = [
+        Self::Images,
+        Self::Snapshots,
+        Self::Kept,
+        Self::Packages,
+        Self::Runs,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Images => "images",
@@ -47,12 +56,25 @@ pub(crate) struct Lock {
 }
 
 impl Cache {
-    pub fn open(root: &Path) -> Result<Self> {
+    /// A cache that is there, or that `create` makes; one that is neither is empty.
+    pub fn at(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).map_err(|e| Error::io("find", root, e))?;
-        for dir in ["images", "snapshots", "kept", "packages", "runs", "locks"] {
-            create_dir(&root.join(dir))?;
-        }
         Ok(Self { root })
+    }
+
+    /// Makes its folders, as far as they are not there: needed before anything is locked or written.
+    pub fn create(&self) -> Result<()> {
+        for shelf in Shelf::ALL {
+            create_dir(&self.shelf(shelf))?;
+        }
+        create_dir(&self.locks())
+    }
+
+    #[cfg(test)]
+    pub fn open(root: &Path) -> Self {
+        let cache = Self::at(root).unwrap();
+        cache.create().unwrap();
+        cache
     }
 
     pub fn root(&self) -> &Path {
@@ -111,15 +133,24 @@ impl Cache {
         }
     }
 
+    /// The folder of the lock files, each called as what it locks.
+    pub fn locks(&self) -> PathBuf {
+        self.root.join("locks")
+    }
+
     fn lock_path(&self, name: &str) -> PathBuf {
-        self.root.join("locks").join(name)
+        self.locks().join(name)
     }
 
     fn flock(&self, name: &str, how: FlockArg) -> Result<Lock> {
         let path = self.lock_path(name);
-        match Flock::lock(open_lock(&path)?, how) {
-            Ok(file) => Ok(Lock { _file: file }),
-            Err((_, errno)) => Err(Error::io("lock", &path, errno.into())),
+        loop {
+            match Flock::lock(open_lock(&path)?, how) {
+                Ok(file) if is_at(&file, &path) => return Ok(Lock { _file: file }),
+                // Removed while we waited: who comes next would lock another file.
+                Ok(_) => (),
+                Err((_, errno)) => return Err(Error::io("lock", &path, errno.into())),
+            }
         }
     }
 }
@@ -130,10 +161,35 @@ pub(crate) fn try_lock_file(path: &Path) -> Result<Option<Lock>> {
 }
 
 fn try_flock(path: &Path, how: FlockArg) -> Result<Option<Lock>> {
-    match Flock::lock(open_lock(path)?, how) {
-        Ok(file) => Ok(Some(Lock { _file: file })),
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+    loop {
+        match Flock::lock(open_lock(path)?, how) {
+            Ok(file) if is_at(&file, path) => return Ok(Some(Lock { _file: file })),
+            Ok(_) => (),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => return Ok(None),
+            Err((_, errno)) => return Err(Error::io("lock", path, errno.into())),
+        }
+    }
+}
+
+/// Whether somebody has this file locked for himself. Makes none, and is in nobody's way who looks, too.
+pub(crate) fn is_held(path: &Path) -> Result<bool> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        other => other.map_err(|e| Error::io("open", path, e))?,
+    };
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Ok(_) => Ok(false),
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(true),
         Err((_, errno)) => Err(Error::io("lock", path, errno.into())),
+    }
+}
+
+/// Whether a file that was opened still has its name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |data: fs::Metadata| (data.dev(), data.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => place(ours) == place(there),
+        _ => false,
     }
 }
 
@@ -175,7 +231,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         .map_err(|e| Error::io("write", to, e))
 }
 
-/// What is in a folder, sorted.
+/// What is in a folder, sorted; nothing if it is not there, or no more.
 pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>> {
     let list = || -> std::io::Result<Vec<PathBuf>> {
         let mut paths = fs::read_dir(dir)?
@@ -184,7 +240,10 @@ pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>> {
         paths.sort();
         Ok(paths)
     };
-    list().map_err(|e| Error::io("read", dir, e))
+    match list() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(|e| Error::io("read", dir, e)),
+    }
 }
 
 /// Removes a folder with what is in it; one that is not there is fine.
@@ -197,6 +256,16 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
     }
 }
 
+/// Removes a file; one that is not there is fine.
+pub(crate) fn remove_file(file: &Path) -> Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", file, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,7 +273,7 @@ mod tests {
     #[test]
     fn slots_are_counted_and_given_back() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path()).unwrap();
+        let cache = Cache::open(dir.path());
         let soon = Duration::from_millis(120);
         let first = cache.slot("boot", 2, soon).unwrap();
         let _second = cache.slot("boot", 2, soon).unwrap();
@@ -217,7 +286,7 @@ mod tests {
     #[test]
     fn an_entry_in_use_cannot_be_had_exclusively() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path()).unwrap();
+        let cache = Cache::open(dir.path());
         let user = cache.share("images-x").unwrap();
         let _other_user = cache.share("images-x").unwrap();
         assert!(cache.try_lock("images-x").unwrap().is_none());
@@ -236,5 +305,20 @@ mod tests {
         publish(&made, &entry).unwrap();
         assert_eq!(read_text(&entry.join("file")).unwrap(), "new");
         assert!(!made.exists());
+    }
+
+    #[test]
+    fn who_waits_for_a_lock_whose_file_is_removed_has_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path());
+        let first = cache.lock("images-x").unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| cache.lock("images-x").unwrap());
+            std::thread::sleep(Duration::from_millis(200));
+            fs::remove_file(cache.locks().join("images-x")).unwrap();
+            drop(first);
+            let _second = waiting.join().unwrap();
+            assert!(cache.try_lock("images-x").unwrap().is_none());
+        });
     }
 }

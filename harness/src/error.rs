@@ -88,12 +88,16 @@ impl Error {
             std::io::ErrorKind::StorageFull => ErrorKind::NoSpace,
             _ => ErrorKind::Io,
         };
-        let next_step = (kind == ErrorKind::NoSpace).then(|| {
-            format!(
+        let next_step = match source.kind() {
+            std::io::ErrorKind::StorageFull => Some(format!(
                 "free some space on the file system of {} (a garbage collection of the cache is one way)",
                 path.display()
-            )
-        });
+            )),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                Some("give this user the right to it, or use another folder".to_owned())
+            }
+            _ => None,
+        };
         Self {
             kind,
             message: format!("cannot {doing} {}: {source}", path.display()),

@@ -5,8 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::accel;
 use crate::cache::{self, children, Cache, Shelf};
 use crate::error::{Error, Result};
+use crate::image::PACKAGES;
 use crate::machine;
 
 /// What a collection took away.
@@ -50,6 +52,7 @@ struct Entry {
 }
 
 pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
+    cache.create()?;
     let _nobody_else = cache.lock("gc")?;
     let mut done = Collected::default();
     for run in children(&cache.shelf(Shelf::Runs))? {
@@ -59,7 +62,7 @@ pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
     // What stands on another goes first when both are equally old.
     for shelf in [Shelf::Kept, Shelf::Snapshots, Shelf::Images] {
         for path in children(&cache.shelf(shelf))? {
-            entries.push(entry(shelf, path)?);
+            entries.extend(entry(shelf, path)?);
         }
     }
     for kept in machine::all_kept(cache)? {
@@ -75,15 +78,49 @@ pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
     while let Some(at) = remove_next(cache, &entries, limit, &mut done)? {
         entries.remove(at);
     }
-    let packages = cache.shelf(Shelf::Packages);
+    remove_idle_locks(cache)?;
+    accel::forget_earlier_boots(cache)?;
     if done.left > limit {
+        remove_packages(cache, &mut done)?;
+    }
+    Ok(done)
+}
+
+/// Unless an image is being built from them.
+fn remove_packages(cache: &Cache, done: &mut Collected) -> Result<()> {
+    let packages = cache.shelf(Shelf::Packages);
+    if let Some(_lock) = cache.try_lock(PACKAGES)? {
         let bytes = bytes_of(&packages);
         cache::remove(&packages)?;
         cache::create_dir(&packages)?;
         done.left = done.left.saturating_sub(bytes);
         done.took(packages, bytes);
     }
-    Ok(done)
+    Ok(())
+}
+
+/// The lock files of entries that are gone. Whoever waits for one notices (`Cache::lock`).
+fn remove_idle_locks(cache: &Cache) -> Result<()> {
+    for file in children(&cache.locks())? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let of_entry = [Shelf::Kept, Shelf::Snapshots, Shelf::Images]
+            .iter()
+            .find_map(|shelf| {
+                let key = name.strip_prefix(shelf.name())?.strip_prefix('-')?;
+                Some(cache.entry(*shelf, key))
+            });
+        let Some(entry) = of_entry else { continue };
+        if entry.exists() {
+            continue;
+        }
+        if let Some(_lock) = cache.try_lock(&name)? {
+            // Who had it until now may just have made the entry.
+            if !entry.exists() {
+                cache::remove_file(&file)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes the first entry that may and should go; gives its place.
@@ -108,9 +145,12 @@ fn remove_next(
         let Some(_lock) = cache.try_lock(&entry.lock)? else {
             continue;
         };
-        cache::remove(&entry.path)?;
-        done.left = done.left.saturating_sub(entry.bytes);
-        done.took(entry.path.clone(), entry.bytes);
+        // Another process may have given it its final name, or removed it.
+        if entry.path.exists() {
+            cache::remove(&entry.path)?;
+            done.left = done.left.saturating_sub(entry.bytes);
+            done.took(entry.path.clone(), entry.bytes);
+        }
         return Ok(Some(at));
     }
     Ok(None)
@@ -132,8 +172,8 @@ fn age_with_what_stands_on_it(entries: &mut [Entry]) {
 }
 
 fn remove_dead_run(run: &Path, done: &mut Collected) -> Result<()> {
-    let alive = run.join("alive");
-    if alive.exists() && cache::try_lock_file(&alive)?.is_none() {
+    // One that has just ended is not there any more.
+    if cache::is_held(&run.join("alive"))? || !run.exists() {
         return Ok(());
     }
     // A folder without the note is a run that died within its first milliseconds.
@@ -152,23 +192,27 @@ fn remove_dead_run(run: &Path, done: &mut Collected) -> Result<()> {
     Ok(())
 }
 
-fn entry(shelf: Shelf, path: PathBuf) -> Result<Entry> {
+/// `None` for one that has another name by now, or is gone.
+fn entry(shelf: Shelf, path: PathBuf) -> Result<Option<Entry>> {
     let key = path
         .file_stem()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let used = fs::metadata(path.join("used"))
         .or_else(|_| fs::metadata(&path))
-        .and_then(|data| data.modified())
-        .map_err(|e| Error::io("look at", &path, e))?;
-    Ok(Entry {
+        .and_then(|data| data.modified());
+    let used = match used {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|e| Error::io("look at", &path, e))?,
+    };
+    Ok(Some(Entry {
         name: format!("{}/{key}", shelf.name()),
         needs: Vec::new(),
         lock: format!("{}-{key}", shelf.name()),
         bytes: bytes_of(&path),
         used,
         path,
-    })
+    }))
 }
 
 /// On the disk, holes not counted; what vanishes meanwhile counts nothing.
@@ -206,7 +250,7 @@ mod tests {
     #[test]
     fn the_longest_unused_goes_first_and_what_is_in_use_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path()).unwrap();
+        let cache = Cache::open(dir.path());
         let used = add(&cache, Shelf::Images, "used", 500);
         let old = add(&cache, Shelf::Snapshots, "old", 400);
         let new = add(&cache, Shelf::Images, "new", 10);
@@ -221,7 +265,7 @@ mod tests {
     #[test]
     fn a_dead_run_goes_with_its_sockets_and_a_living_one_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path()).unwrap();
+        let cache = Cache::open(dir.path());
         let sockets = dir.path().join("harness-sockets");
         let (dead, alive) = (
             cache.entry(Shelf::Runs, "dead"),
@@ -240,7 +284,7 @@ mod tests {
     #[test]
     fn what_a_kept_machine_stands_on_goes_only_after_it() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path()).unwrap();
+        let cache = Cache::open(dir.path());
         let base = add(&cache, Shelf::Images, "base", 500);
         let kept = add(&cache, Shelf::Kept, "test+web", 100);
         let younger = add(&cache, Shelf::Images, "younger", 50);
@@ -263,10 +307,119 @@ mod tests {
     #[test]
     fn an_unfinished_image_goes_even_when_there_is_room() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path()).unwrap();
+        let cache = Cache::open(dir.path());
         let part = cache.entry(Shelf::Images, "abc.part");
         cache::create_dir(&part).unwrap();
         collect(&cache, u64::MAX).unwrap();
         assert!(!part.exists());
+    }
+
+    #[test]
+    fn packages_that_an_image_is_built_from_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path());
+        let package = cache.entry(Shelf::Packages, "sudo.deb");
+        cache::write(&package, &[1u8; 100_000]).unwrap();
+        let building = cache.share(PACKAGES).unwrap();
+        collect(&cache, 0).unwrap();
+        assert!(package.exists());
+        drop(building);
+        let done = collect(&cache, 0).unwrap();
+        assert!(!package.exists() && done.freed >= 100_000);
+        assert!(cache.shelf(Shelf::Packages).exists());
+    }
+
+    #[test]
+    fn what_others_publish_and_remove_meanwhile_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let image = cache.entry(Shelf::Images, "x");
+                while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    let _making = cache.lock("images-x").unwrap();
+                    let made = image.with_extension("part");
+                    cache::create_dir(&made).unwrap();
+                    cache::write(&made.join("complete"), b"").unwrap();
+                    cache::publish(&made, &image).unwrap();
+                    cache::remove(&image).unwrap();
+                }
+            });
+            scope.spawn(|| {
+                let run = cache.entry(Shelf::Runs, "x");
+                while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    let collecting = cache.share("gc").unwrap();
+                    cache::create_dir(&run).unwrap();
+                    let alive = cache::try_lock_file(&run.join("alive")).unwrap();
+                    drop(collecting);
+                    cache::remove(&run).unwrap();
+                    drop(alive);
+                }
+            });
+            let started = std::time::Instant::now();
+            let mut done = Ok(Collected::default());
+            while done.is_ok() && started.elapsed() < Duration::from_secs(2) {
+                done = collect(&cache, u64::MAX);
+            }
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+            done.unwrap();
+        });
+    }
+
+    #[test]
+    fn lock_files_of_what_is_gone_go_too_unless_somebody_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path());
+        add(&cache, Shelf::Images, "there", 0);
+        let locks = [
+            "images-there",
+            "images-gone",
+            "kept-gone+web",
+            "snapshots-made",
+            "boot-0",
+        ];
+        for lock in locks {
+            drop(cache.lock(lock).unwrap());
+        }
+        let making = cache.lock("snapshots-made").unwrap();
+        collect(&cache, u64::MAX).unwrap();
+        let left = |lock: &&str| cache.locks().join(lock).exists();
+        assert_eq!(
+            locks.map(|lock| left(&lock)),
+            [true, false, false, true, true]
+        );
+        drop(making);
+        collect(&cache, u64::MAX).unwrap();
+        assert!(!left(&"snapshots-made"));
+    }
+
+    #[test]
+    fn speeds_of_earlier_boots_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path());
+        let now = cache::read_text(Path::new("/proc/sys/kernel/random/boot_id")).unwrap();
+        let file = |boot: &str| cache.root().join(format!("speed-auto-{boot}.json"));
+        for boot in ["earlier", now.trim_end()] {
+            cache::write(&file(boot), b"{}").unwrap();
+        }
+        collect(&cache, u64::MAX).unwrap();
+        assert!(!file("earlier").exists() && file(now.trim_end()).exists());
+    }
+
+    #[test]
+    fn a_cache_that_is_not_there_is_empty_and_one_that_cannot_be_made_says_what_to_do() {
+        let nowhere = Path::new("/sys/slipway-cache");
+        let harness = crate::Harness::without_tools(nowhere).unwrap();
+        assert_eq!(harness.kept().unwrap(), []);
+        assert!(harness.kept_machine("group", "web").is_none());
+        let error = harness.collect_garbage(0).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot make folder /sys/slipway-cache"),
+            "{error}"
+        );
+        assert!(error.next_step().unwrap().contains("another folder"));
     }
 }

@@ -47,24 +47,30 @@ impl Harness {
     /// `ToolMissing`, `ToolTooOld`, `Io`.
     pub fn open(options: Options) -> Result<Self> {
         options.tools.check()?;
-        let cache = Cache::open(&options.cache)?;
+        let harness = Self::with_unseen(options)?;
+        harness.cache().create()?;
+        Ok(harness)
+    }
+
+    /// With tools that nobody has looked at, and a cache that need not be there.
+    pub(crate) fn with_unseen(options: Options) -> Result<Self> {
+        let cache = Cache::at(&options.cache)?;
         Ok(Self(Arc::new(Inner { options, cache })))
     }
 
-    /// For looking at a cache and collecting its garbage, where there are no tools: whatever needs one fails.
+    /// For looking at a cache and collecting its garbage, where there are no tools: whatever needs one fails. Only the
+    /// collection writes; a cache that is not there is an empty one.
     ///
     /// # Errors
     /// `Io`.
     pub fn without_tools(cache: &Path) -> Result<Self> {
-        let options = Options {
+        Self::with_unseen(Options {
             tools: Tools::debian(Path::new("/")),
             cache: cache.to_owned(),
             accelerator: Wanted::Auto,
             timeout_scale: 1.0,
             progress: Progress::silent(),
-        };
-        let cache = Cache::open(cache)?;
-        Ok(Self(Arc::new(Inner { options, cache })))
+        })
     }
 
     /// The image of a recipe, built if the cache does not have it (about a minute; 300 MiB on the disk).

@@ -15,6 +15,8 @@ mod patience;
 mod process;
 mod progress;
 mod qemu;
+#[cfg(test)]
+mod rig;
 mod run;
 mod runs;
 pub mod scenario;

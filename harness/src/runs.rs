@@ -71,7 +71,7 @@ pub(crate) fn living(cache: &Cache) -> Result<Vec<LivingRun>> {
         else {
             continue;
         };
-        if cache::try_lock_file(&dir.join("alive"))?.is_some() {
+        if !cache::is_held(&dir.join("alive"))? {
             continue;
         }
         run.machines = cache::children(&dir.join("machines"))
@@ -86,12 +86,14 @@ pub(crate) fn living(cache: &Cache) -> Result<Vec<LivingRun>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn only_runs_whose_owner_lives_are_listed() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(dir.path()).unwrap();
+        let cache = Cache::open(dir.path());
         let run = cache.entry(Shelf::Runs, "one");
         cache::create_dir(&run.join("machines/web")).unwrap();
         announce(&run, "one", Path::new("/logs")).unwrap();
@@ -100,5 +102,49 @@ mod tests {
         let found = living(&cache).unwrap();
         assert_eq!(found[0].machines, ["web"]);
         assert_eq!(found[0].owner, std::process::id().cast_signed());
+    }
+
+    #[test]
+    fn runs_that_begin_and_end_meanwhile_are_no_error_and_dead_ones_are_never_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path());
+        let dead = cache.entry(Shelf::Runs, "dead");
+        cache::create_dir(&dead).unwrap();
+        announce(&dead, "dead", Path::new("/logs")).unwrap();
+        drop(cache::try_lock_file(&dead.join("alive")).unwrap());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let run = cache.entry(Shelf::Runs, "short");
+                while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    cache::create_dir(&run).unwrap();
+                    let _alive = cache::try_lock_file(&run.join("alive")).unwrap();
+                    announce(&run, "short", Path::new("/logs")).unwrap();
+                    // Whoever looks leaves nothing in it that its owner does not know of.
+                    for file in ["run.json", "alive"] {
+                        fs::remove_file(run.join(file)).unwrap();
+                    }
+                    fs::remove_dir(&run).unwrap();
+                }
+            });
+            let look = || {
+                let started = std::time::Instant::now();
+                let mut seen = living(&cache);
+                let is_fine = |seen: &Result<Vec<LivingRun>>| {
+                    seen.as_ref()
+                        .is_ok_and(|runs| runs.iter().all(|run| run.name == "short"))
+                };
+                while is_fine(&seen) && started.elapsed() < Duration::from_secs(2) {
+                    seen = living(&cache);
+                }
+                (is_fine(&seen), seen)
+            };
+            let other = scope.spawn(look);
+            let seen = [look(), other.join().unwrap()];
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+            for (fine, seen) in seen {
+                assert!(fine, "{seen:?}");
+            }
+        });
     }
 }

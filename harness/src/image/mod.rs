@@ -22,6 +22,9 @@ pub use guest::kernel_options;
 /// Free space that building needs beside the finished image, in MiB: packages, the root as tar, the sparse disk.
 const SPACE_MIB: u64 = 2560;
 
+/// The lock on the folder of downloaded packages: shared by those who build from it, exclusive for removing it.
+pub(crate) const PACKAGES: &str = "packages";
+
 /// A finished image. It stays while this value lives: the garbage collection leaves it alone.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -139,6 +142,7 @@ fn build(
     cache::remove(&made)?;
     cache::create_dir(&made)?;
     let packages = cache.shelf(Shelf::Packages);
+    let _in_use = cache.share(PACKAGES)?;
     progress.say("image", "fetching, unpacking and configuring packages");
     let root = root::build(tools, recipe, &packages, &made)?;
     progress.say("image", "writing the disk");
@@ -176,5 +180,26 @@ mod tests {
         let error = require_space(Path::new("/"), u64::MAX / (1 << 20)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoSpace);
         assert!(error.to_string().contains("MiB are needed"));
+    }
+
+    #[test]
+    fn the_packages_are_nobodys_to_remove_while_an_image_is_built() {
+        let dir = tempfile::tempdir().unwrap();
+        if require_space(dir.path(), SPACE_MIB).is_err() {
+            println!("skip: no space for an image in {}", dir.path().display());
+            return;
+        }
+        let rig = crate::rig::Rig::new("exit 1");
+        let tools = Tools {
+            mmdebstrap: rig.program(
+                "mmdebstrap",
+                r#"flock -n -x "$RIG/cache/locks/packages" true || echo taken >"$RIG/packages"; exit 1"#,
+            ),
+            ..rig.harness.tools().clone()
+        };
+        let progress = Progress::silent();
+        let error = provide(rig.harness.cache(), &tools, &Recipe::debian_13(), &progress);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::ImageBuild);
+        assert_eq!(rig.noted("packages"), "taken\n");
     }
 }
