@@ -293,6 +293,11 @@ pub fn end_everything(within: Duration) {
     }
 }
 
+/// Whether `end_everything` was called: what fails from then on fails because of it.
+pub(crate) fn is_closed() -> bool {
+    lock(&RUNNING).closed
+}
+
 /// Whether a child of ours runs; one that nobody has waited for yet does not.
 fn lives(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

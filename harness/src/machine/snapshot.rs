@@ -10,7 +10,7 @@ use super::{lock, Basis, Machine, Model, Origin, Prepare, Ready, Spec};
 use crate::cache::{self, Lock, Shelf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{self, Image};
-use crate::process::Command;
+use crate::process::{self, Command};
 use crate::qemu::args;
 use crate::run::Run;
 
@@ -54,41 +54,69 @@ pub(super) enum Wanted<'a> {
     Prepared(&'a str, Prepare<'a>),
 }
 
+/// What a failed restore says of the snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// It is not to blame.
+    Nothing,
+    /// It may be: a machine can die of other things, and be late on a busy host.
+    Unclear,
+    Snapshot,
+}
+
+impl Blame {
+    fn of(kind: ErrorKind) -> Self {
+        match kind {
+            // Asked before the kind: what is ended dies of that.
+            _ if process::is_closed() => Self::Nothing,
+            ErrorKind::PortTaken | ErrorKind::NoSpace => Self::Nothing,
+            ErrorKind::Snapshot | ErrorKind::Refused | ErrorKind::Io => Self::Snapshot,
+            _ => Self::Unclear,
+        }
+    }
+}
+
 /// A machine from the snapshot that is wanted, which is made first if need be.
 pub(super) fn start(run: &Run, image: &Image, spec: Spec, wanted: Wanted) -> Result<Machine> {
     let name = name_of(run, image, spec.model, wanted)?;
-    let kept = provide(run, image, &spec, &name, wanted)?;
-    let dir = kept.dir.clone();
-    match Machine::create(run, image, spec.clone(), Basis::Snapshot(kept))?.restore(&dir) {
-        Ok(machine) => Ok(machine),
-        // Not the snapshot's fault.
-        Err(error) if matches!(error.kind(), ErrorKind::PortTaken | ErrorKind::NoSpace) => {
-            Err(error)
-        }
-        Err(error) => {
-            run.0.harness.progress().say(
-                &spec.name,
-                &format!("the snapshot is broken and made again: {error}"),
-            );
+    // The inner result is that of the restore itself.
+    let restore = || -> Result<Result<Machine>> {
+        let kept = provide(run, image, &spec, &name, wanted)?;
+        let dir = kept.dir.clone();
+        let machine = Machine::create(run, image, spec.clone(), Basis::Snapshot(kept))?;
+        Ok(machine.restore(&dir))
+    };
+    let mut restored = restore()?;
+    if let Err(error) = &restored {
+        if Blame::of(error.kind()) == Blame::Unclear {
             run.transcript()
-                .note(&spec.name, format!("snapshot {name} is broken: {error}"));
-            discard(run, &name)?;
-            let kept = provide(run, image, &spec, &name, wanted)?;
-            Machine::create(run, image, spec, Basis::Snapshot(kept))?
-                .restore(&dir)
-                .map_err(|e| {
-                    let kind = match e.kind() {
-                        kind @ (ErrorKind::PortTaken | ErrorKind::NoSpace) => kind,
-                        _ => ErrorKind::Snapshot,
-                    };
-                    Error::new(
-                        kind,
-                        format!("a fresh snapshot does not come up either: {e}"),
-                    )
-                    .try_next("start it cold")
-                })
+                .note(&spec.name, format!("restored once more: {error}"));
+            restored = restore()?;
         }
     }
+    let error = match restored {
+        Ok(machine) => return Ok(machine),
+        Err(error) if Blame::of(error.kind()) == Blame::Nothing => return Err(error),
+        Err(error) => error,
+    };
+    run.0.harness.progress().say(
+        &spec.name,
+        &format!("the snapshot is broken and made again: {error}"),
+    );
+    run.transcript()
+        .note(&spec.name, format!("snapshot {name} is broken: {error}"));
+    discard(run, &name)?;
+    restore()?.map_err(|e| {
+        let kind = match Blame::of(e.kind()) {
+            Blame::Nothing => e.kind(),
+            Blame::Unclear | Blame::Snapshot => ErrorKind::Snapshot,
+        };
+        Error::new(
+            kind,
+            format!("a fresh snapshot does not come up either: {e}"),
+        )
+        .try_next("start it cold")
+    })
 }
 
 /// What a snapshot depends on, as a name.
@@ -232,5 +260,121 @@ impl Machine {
         self.wait_ready(RESUME)?;
         self.note("up");
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::Rig;
+
+    /// Notes whether it was to restore or to boot, and whether somebody had a place for boots, and dies.
+    const DIES: &str = r#"case "$*" in *-incoming*) what=restore ;; *) what=boot ;; esac
+flock -n "$RIG/cache/locks/boot-0" true && slot=free || slot=taken
+echo "$what, $slot" >>"$RIG/starts"
+exit 1"#;
+
+    /// What looks like the snapshot that `start` with `Up` wants.
+    fn broken(rig: &Rig) -> PathBuf {
+        let name = name_of(&rig.run, &rig.image, Model::default(), Wanted::Up).unwrap();
+        let dir = rig.entry(Shelf::Snapshots, &name, &["state", "disk.qcow2", "vars.fd"]);
+        cache::write(&dir.join("attached.json"), b"[]").unwrap();
+        dir
+    }
+
+    #[test]
+    fn a_machine_that_dies_while_it_is_restored_is_tried_again_before_its_snapshot_goes() {
+        let rig = Rig::new(DIES);
+        let snapshot = broken(&rig);
+        let error = start(&rig.run, &rig.image, Spec::new("web"), Wanted::Up).unwrap_err();
+        assert!(
+            error.to_string().starts_with("cannot make a snapshot: "),
+            "{error}"
+        );
+        // And only the boot, for the fresh one, took a place for boots.
+        assert_eq!(
+            rig.noted("starts"),
+            "restore, free\nrestore, free\nboot, taken\n"
+        );
+        assert!(!snapshot.exists());
+    }
+
+    const COPY: &str = "HARNESS_TEST_COPY";
+
+    #[test]
+    fn a_snapshot_that_is_being_restored_when_all_is_ended_stays() {
+        let name =
+            "machine::snapshot::tests::a_snapshot_that_is_being_restored_when_all_is_ended_stays";
+        if std::env::var_os(COPY).is_none() {
+            // What was ended starts nothing any more: in a process of its own.
+            let copy = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name])
+                .env(COPY, "1")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&copy.stdout);
+            assert!(copy.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let rig = Rig::new(r#"echo begun >"$RIG/starts"; sleep 60"#);
+        let snapshot = broken(&rig);
+        std::thread::scope(|scope| {
+            let starting =
+                scope.spawn(|| start(&rig.run, &rig.image, Spec::new("web"), Wanted::Up));
+            while rig.noted("starts").is_empty() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            process::end_everything(Duration::from_secs(20));
+            assert!(starting.join().unwrap().is_err());
+        });
+        assert!(snapshot.join("complete").exists());
+    }
+
+    #[test]
+    fn whatever_a_snapshot_depends_on_changes_its_name() {
+        let rig = Rig::new("exit 1");
+        let harness = &rig.harness;
+        let up = || name_of(&rig.run, &rig.image, Model::default(), Wanted::Up).unwrap();
+        let of_model = |model| name_of(&rig.run, &rig.image, model, Wanted::Up).unwrap();
+        let prepared = |key| {
+            let wanted = Wanted::Prepared(key, &|_| Ok(()));
+            name_of(&rig.run, &rig.image, Model::default(), wanted).unwrap()
+        };
+        let base = up();
+        assert_eq!(up(), base);
+        let mut names = vec![
+            base,
+            of_model(Model {
+                memory_mib: 1024,
+                ..Model::default()
+            }),
+            of_model(Model {
+                cpus: 1,
+                ..Model::default()
+            }),
+            of_model(Model {
+                boot: crate::Boot::Direct,
+                ..Model::default()
+            }),
+            prepared("one"),
+            prepared("other"),
+        ];
+        let another = rig.entry(Shelf::Images, "another", &[]);
+        let image = image::existing(harness.cache(), "another").unwrap();
+        names.push(name_of(&rig.run, &image, Model::default(), Wanted::Up).unwrap());
+        // Rebuilt under its name.
+        cache::write(&another.join("complete"), b"later").unwrap();
+        names.push(name_of(&rig.run, &image, Model::default(), Wanted::Up).unwrap());
+        let qemu = std::fs::File::options()
+            .append(true)
+            .open(&harness.tools().qemu)
+            .unwrap();
+        qemu.set_modified(std::time::SystemTime::UNIX_EPOCH)
+            .unwrap();
+        names.push(up());
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }
