@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::cache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::network::{Condition, Switch};
-use crate::run::Run;
+use crate::run::{require_socket, Run};
 
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -32,6 +32,9 @@ impl Run {
         let dir = self.0.sockets().join(format!("lan-{name}"));
         cache::create_dir(&dir)?;
         let mut places = BTreeMap::new();
+        for (member, _) in members {
+            require_socket(&dir.join(member))?;
+        }
         for (member, address) in members {
             let is_address = address.split_once('/').is_some_and(|(ip, bits)| {
                 ip.parse::<std::net::IpAddr>().is_ok() && bits.parse::<u8>().is_ok()

@@ -14,11 +14,26 @@ use crate::runs;
 use crate::ssh::Identity;
 use crate::transcript::Transcript;
 
-/// Longest path of a unix socket that Linux takes, without the name of the socket itself.
+/// Longest path of a unix socket that Linux takes, in bytes.
+const LONGEST_SOCKET: usize = 107;
+
+/// Longest path of the folder for sockets, in which machines of usual names have theirs.
 const LONGEST_SOCKET_DIR: usize = 70;
 
-/// Waits to be told that the run is over, and then removes its folders.
-const JANITOR: &str = r#"trap 'rm -rf -- "$@"; exit 0' TERM; while :; do sleep 3600 & wait; done"#;
+/// Removes what a run leaves.
+const JANITOR: &str = include_str!("janitor.sh");
+
+/// Errs for a socket that cannot be: what the system says of it names neither file nor cure.
+pub(crate) fn require_socket(path: &Path) -> Result<()> {
+    if path.as_os_str().len() <= LONGEST_SOCKET {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Io,
+        format!("{} is too long for a socket", path.display()),
+    )
+    .try_next("a shorter name, or set TMPDIR to a shorter path"))
+}
 
 /// The place where machines live together. What it holds goes when it and its machines are dropped.
 #[derive(Debug, Clone)]
@@ -129,5 +144,82 @@ impl Inner {
 
     pub fn sockets(&self) -> &Path {
         self.sockets.path()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::rig::Rig;
+
+    /// Our own end is not needed for it: a run that is dropped tells its janitor what a process that dies does.
+    #[test]
+    fn what_a_controller_left_in_a_session_of_its_own_ends_with_the_run() {
+        let rig = Rig::new("exit 1");
+        let folder = rig.run.ssh_config().parent().unwrap().to_owned();
+        let marked = |mark: &Path| {
+            std::process::Command::new("setsid")
+                .args(["sleep", "60"])
+                .env("HARNESS_CONTROLLER", mark)
+                .spawn()
+                .unwrap()
+        };
+        let (mut ours, mut anothers) = (marked(&folder), marked(&folder.join("another")));
+        // Until each is what it is, and not a copy of this process.
+        let sleeps =
+            |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap() == "sleep\n";
+        while !(sleeps(ours.id()) && sleeps(anothers.id())) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(rig);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let ended = loop {
+            match ours.try_wait().unwrap() {
+                Some(status) => break Some(status),
+                None if Instant::now() > deadline => break None,
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        let lives = anothers.try_wait().unwrap().is_none();
+        for child in [&mut ours, &mut anothers] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        assert_eq!(ended.and_then(|status| status.signal()), Some(9));
+        assert!(lives);
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn the_janitor_looks_for_the_mark_that_controllers_give() {
+        let controller = include_str!("scenario/play/controller.rs");
+        assert!(controller.contains(r#"const MARK: &str = "HARNESS_CONTROLLER";"#));
+        assert!(JANITOR.contains("HARNESS_CONTROLLER=$1"));
+    }
+
+    #[test]
+    fn a_socket_may_have_the_longest_path_that_linux_takes() {
+        let dir = tempfile::tempdir().unwrap();
+        for (length, fits) in [(LONGEST_SOCKET, true), (LONGEST_SOCKET + 1, false)] {
+            let name = "s".repeat(length - dir.path().as_os_str().len() - 1);
+            let socket = dir.path().join(name);
+            assert_eq!(require_socket(&socket).is_ok(), fits);
+            let bound = std::os::unix::net::UnixListener::bind(&socket);
+            assert_eq!(bound.is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn a_network_whose_sockets_would_have_too_long_paths_says_what_to_do() {
+        let rig = Rig::new("exit 1");
+        let error = rig
+            .run
+            .lan(&"n".repeat(90), &[("web", "192.168.0.31/24")])
+            .unwrap_err();
+        assert!(error.to_string().contains("/web is too long"), "{error}");
+        assert!(error.next_step().unwrap().contains("TMPDIR"));
     }
 }

@@ -30,7 +30,7 @@ use crate::qemu::agent::Agent;
 use crate::qemu::args::{self, Attached, Launch};
 use crate::qemu::process::Vm;
 use crate::qemu::{Boot, Event, Forward, Model};
-use crate::run::Run;
+use crate::run::{require_socket, Run};
 use crate::ssh::HostKey;
 
 pub use console::Terminal;
@@ -203,8 +203,9 @@ impl Machine {
             )
             .try_next("another name, or drop the first one"));
         }
-        cache::create_dir(&dir)?;
         let sockets = run.0.sockets().join(&spec.name);
+        require_socket(&sockets.join(args::LONGEST_SOCKET_NAME))?;
+        cache::create_dir(&dir)?;
         cache::create_dir(&sockets)?;
         let in_folder = |dir: &Path| (dir.join("disk.qcow2"), "qcow2", dir.join("vars.fd"));
         let mut store = dir.clone();

@@ -99,6 +99,9 @@ pub(crate) const CONSOLE: &str = "console";
 pub(crate) const CABLE_NIC: &str = "nic";
 pub(crate) const CABLE_UPLINK: &str = "uplink";
 
+/// The longest of these names.
+pub(crate) const LONGEST_SOCKET_NAME: &str = CONSOLE;
+
 pub(crate) const CONTROL_MAC: &str = "52:54:00:00:00:01";
 pub(crate) const NO_LAN_MAC: &str = "52:54:00:00:00:02";
 
