@@ -68,12 +68,10 @@ fn a_machine_that_is_settled_keeps_its_disk_and_boots_again() {
     let machine = place.machine("settled");
     let kept = ok(machine.settle("kept-off", &notes("x")));
     ok(machine.shell("echo written >/root/file; sync"));
-    assert!(ok(harness.is_running_itself(&kept)));
     let error = place.run.resume(&kept, Vec::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State, "{error}");
     ok(machine.power_cut());
     drop(machine);
-    assert!(!ok(harness.is_running_itself(&kept)));
 
     let again = ok(place.run.reopen(&kept, Vec::new()));
     ok(again.wait_up());

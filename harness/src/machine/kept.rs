@@ -99,12 +99,6 @@ impl Harness {
         read(&self.cache().entry(Shelf::Kept, &entry_name(group, machine)))
     }
 
-    /// Whether a kept machine itself (not a copy of it) runs now, in whatever process.
-    pub fn is_running_itself(&self, kept: &Kept) -> Result<bool> {
-        let lock = self.cache().try_share(&lock_name(&kept.entry_name()))?;
-        Ok(lock.is_none())
-    }
-
     /// Takes a machine off the shelf, for good; gives the bytes that were freed.
     ///
     /// # Errors
