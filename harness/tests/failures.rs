@@ -360,7 +360,13 @@ fn a_broken_snapshot_is_made_again_and_said_once() {
     let state = kept[0].join("state");
     std::fs::write(&state, b"not a machine").unwrap();
     said.lock().unwrap().clear();
-    let machine = ok(run.start(&image, Spec::new("second"), Origin::Up));
+    // On a network, as the machines of every play are.
+    let lan = ok(run.lan("lan", &[("second", "192.168.0.2/24")]));
+    let spec = Spec {
+        lan: Some(lan),
+        ..Spec::new("second")
+    };
+    let machine = ok(run.start(&image, spec, Origin::Up));
     assert_eq!(ok(machine.shell("hostname")), "second");
     let said = said.lock().unwrap();
     assert_eq!(

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{ok, place};
+use harness::{Origin, Spec};
 
 /// Set for the copy: how it ends.
 const VICTIM: &str = "HARNESS_TEST_VICTIM";
@@ -20,11 +21,12 @@ fn was_the_victim() -> bool {
         return false;
     };
     let place = place("victim").expect("the test itself has looked");
+    if let Some(delay) = how.to_str().and_then(|how| how.strip_prefix("early ")) {
+        die_while_qemu_starts(&place, Duration::from_millis(delay.parse().unwrap()));
+    }
     let machine = place.machine("victim");
     ok(machine.monitor("query-status", serde_json::json!({})));
-    println!("logs {}", place.run.logs().display());
-    println!("config {}", place.run.ssh_config().display());
-    println!("ready");
+    tell(&place);
     if how == "panic" {
         panic!("as it was told to");
     }
@@ -36,6 +38,31 @@ fn was_the_victim() -> bool {
     }
     std::thread::sleep(Duration::from_secs(120));
     true
+}
+
+/// What the test wants to know of the copy, which may be gone when it looks.
+fn tell(place: &common::Place) {
+    println!("config {}", place.run.ssh_config().display());
+    println!("sockets {}", place.run.sockets().display());
+    println!("ready");
+}
+
+/// Killed, with a machine that is not up: `delay` after its log was opened, which is done just before QEMU is started.
+fn die_while_qemu_starts(place: &common::Place, delay: Duration) {
+    tell(place);
+    let log = place.run.logs().join("victim.qemu");
+    std::thread::spawn(move || {
+        while !log.exists() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(delay);
+        let us = std::process::id().to_string();
+        Command::new("kill").args(["-KILL", &us]).status()
+    });
+    let started = place
+        .run
+        .start(&place.image, Spec::new("victim"), Origin::Cold);
+    panic!("it was to be killed: {:?}", started.err());
 }
 
 struct Victim {
@@ -58,18 +85,21 @@ fn start(test: &str, how: &str) -> Victim {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut run = None;
+    let (mut run, mut sockets) = (None, None);
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
         if let Some(config) = line.strip_prefix("config ") {
             run = PathBuf::from(config).parent().map(PathBuf::from);
+        }
+        if let Some(folder) = line.strip_prefix("sockets ") {
+            sockets = Some(PathBuf::from(folder));
         }
         if line == "ready" {
             break;
         }
     }
     let run = run.expect("the copy told where its run is");
-    let sockets = PathBuf::from(std::fs::read_to_string(run.join("sockets")).unwrap());
+    let sockets = sockets.expect("the copy told where its sockets are");
     let pid = std::fs::read_to_string(run.join("machines/victim/pid"));
     // The copy that panics may be gone before this is read.
     let qemu = pid
@@ -109,6 +139,17 @@ fn nothing_left(mut victim: Victim) {
     }
 }
 
+/// Whether any process has this path in its command line, as QEMU has those of its run.
+fn is_mentioned(path: &std::path::Path) -> bool {
+    let path = path.to_string_lossy();
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        // Those that are gone meanwhile mention nothing.
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .any(|line| String::from_utf8_lossy(&line).contains(&*path))
+}
+
 fn signalled(test: &str, signal: &str) {
     if was_the_victim() || common::harness().is_none() {
         return;
@@ -133,6 +174,33 @@ fn after_ctrl_c() {
 #[test]
 fn after_a_closed_terminal() {
     signalled("after_a_closed_terminal", "-HUP");
+}
+
+#[test]
+fn after_a_quit() {
+    signalled("after_a_quit", "-QUIT");
+}
+
+#[test]
+fn after_a_termination() {
+    signalled("after_a_termination", "-TERM");
+}
+
+#[test]
+fn after_a_kill_while_qemu_starts() {
+    if was_the_victim() || common::harness().is_none() {
+        return;
+    }
+    for delay in ["0", "3", "10", "30", "100"] {
+        let victim = start("after_a_kill_while_qemu_starts", &format!("early {delay}"));
+        let run = victim.run.clone();
+        nothing_left(victim);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while is_mentioned(&run) {
+            assert!(Instant::now() < deadline, "left behind after {delay} ms");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }
 
 #[test]
