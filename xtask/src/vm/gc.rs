@@ -38,9 +38,8 @@ fn forget_places(cache: &CacheDir, harness: &Harness) -> Result<()> {
     for place in Place::all(cache)? {
         let name = &place.name;
         let kept = harness.kept_machine(&name.group, &name.machine).is_some();
-        if !kept && !place.is_taken()? {
-            // What cannot be removed now is removed the next time.
-            let _ = std::fs::remove_dir_all(place.dir());
+        if !kept {
+            place.forget()?;
         }
     }
     Ok(())
@@ -49,6 +48,13 @@ fn forget_places(cache: &CacheDir, harness: &Harness) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cache_that_cannot_be_written_says_what_to_do() {
+        let error = collect(&CacheDir::at(std::path::Path::new("/sys/slipway")), 0).unwrap_err();
+        let failure = error.downcast_ref::<crate::failure::Failure>().unwrap();
+        assert!(failure.next_step().is_some(), "{failure}");
+    }
 
     #[test]
     fn what_was_removed_is_named_with_its_size() {

@@ -119,3 +119,17 @@ pub fn list(cache: &CacheDir) -> Result<Vec<Machine>> {
     machines.sort_by(|a, b| (a.condition, &a.name).cmp(&(b.condition, &b.name)));
     Ok(machines)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn of_a_cache_that_is_not_there_nothing_is_listed_and_nothing_made() {
+        // Nobody makes a folder there, root included.
+        let cache = CacheDir::at(Path::new("/sys/slipway"));
+        assert_eq!(list(&cache).unwrap(), []);
+    }
+}

@@ -2,6 +2,8 @@
 //! holder has. What is written without the lock being held is of the past.
 
 use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::name::Name;
 use crate::cache_dir::CacheDir;
 use crate::whole_file;
+
+/// What is being removed is called so: no machine's folder is.
+const FORGOTTEN: &str = ".forgotten";
+
+/// Others have a place for a moment only, unless they hold the machine.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The folder of one machine.
 #[derive(Debug, Clone)]
@@ -24,6 +32,15 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Held {
     _lock: Flock<File>,
+}
+
+/// What became of an attempt to lock a place.
+enum Looked {
+    Got(Flock<File>),
+    /// Somebody else has it.
+    Taken,
+    /// The folder is not there, or no more.
+    Gone,
 }
 
 /// What others need to know of a machine that is up.
@@ -114,29 +131,65 @@ impl Place {
     /// # Errors
     /// If the folder cannot be written.
     pub fn take(&self) -> Result<Option<Held>> {
-        self.make()?;
         let started = Instant::now();
         loop {
-            // Who only looks whether it is taken has it for a moment.
+            match self.make() {
+                // It was, and is being forgotten.
+                Err(error) if is_there(&error) && started.elapsed() < PATIENCE => continue,
+                other => other?,
+            }
+            // Who only looks whether it is taken has it for a moment; who forgets it takes the folder away.
             match self.lock(FlockArg::LockExclusiveNonblock)? {
-                Some(lock) => return Ok(Some(Held { _lock: lock })),
-                None if started.elapsed() > Duration::from_secs(1) => return Ok(None),
-                None => std::thread::sleep(Duration::from_millis(20)),
+                Looked::Got(lock) => return Ok(Some(Held { _lock: lock })),
+                _ if started.elapsed() > PATIENCE => return Ok(None),
+                Looked::Gone => (),
+                Looked::Taken => std::thread::sleep(Duration::from_millis(20)),
             }
         }
     }
 
-    fn lock(&self, how: FlockArg) -> Result<Option<Flock<File>>> {
+    /// Removes all that is written of it, unless some process has it. Gives whether it was removed.
+    ///
+    /// # Errors
+    /// If the folder cannot be used or removed.
+    pub fn forget(&self) -> Result<bool> {
+        match self.lock(FlockArg::LockExclusiveNonblock)? {
+            Looked::Got(_lock) => {
+                // Away from its name first: who makes the folder anew shall lose nothing of it.
+                let away = self.dir.with_file_name(FORGOTTEN);
+                let removed = remove(&away)
+                    .and_then(|()| std::fs::rename(&self.dir, &away))
+                    .and_then(|()| remove(&away));
+                match removed {
+                    Ok(()) => Ok(true),
+                    // Another process forgets something, too; what it leaves goes the next time.
+                    Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(false),
+                    Err(error) => {
+                        Err(error).with_context(|| format!("cannot remove {}", self.dir.display()))
+                    }
+                }
+            }
+            Looked::Gone | Looked::Taken => Ok(false),
+        }
+    }
+
+    fn lock(&self, how: FlockArg) -> Result<Looked> {
         let file = self.dir.join("lock");
-        let open = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&file)
-            .with_context(|| format!("cannot open {}", file.display()))?;
+        // Who only looks needs no right to write there.
+        let writes = how != FlockArg::LockSharedNonblock;
+        let opened = File::options()
+            .read(true)
+            .write(writes)
+            .create(writes)
+            .open(&file);
+        let open = match opened {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Looked::Gone),
+            other => other.with_context(|| format!("cannot open {}", file.display()))?,
+        };
         match Flock::lock(open, how) {
-            Ok(lock) => Ok(Some(lock)),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Ok(lock) if is_at(&lock, &file) => Ok(Looked::Got(lock)),
+            Ok(_) => Ok(Looked::Gone),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(Looked::Taken),
             Err((_, errno)) => {
                 Err(errno).with_context(|| format!("cannot lock {}", file.display()))
             }
@@ -155,7 +208,8 @@ impl Place {
     /// # Errors
     /// If the folder is there and cannot be used.
     pub fn is_taken(&self) -> Result<bool> {
-        Ok(self.dir.exists() && self.lock(FlockArg::LockSharedNonblock)?.is_none())
+        let looked = self.lock(FlockArg::LockSharedNonblock)?;
+        Ok(matches!(looked, Looked::Taken))
     }
 
     /// What its holder wrote; `None` if nobody holds it, or it is not up yet.
@@ -181,6 +235,28 @@ impl Place {
     pub fn clear(&self) {
         // What is left over has no lock any more and is not believed.
         let _ = std::fs::remove_file(self.dir.join("state.json"));
+    }
+}
+
+fn is_there(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == ErrorKind::AlreadyExists)
+}
+
+fn remove(dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the file that was opened still has its name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |data: std::fs::Metadata| (data.dev(), data.ino());
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(ours), Ok(there)) => place(ours) == place(there),
+        _ => false,
     }
 }
 
@@ -226,5 +302,42 @@ mod tests {
         drop(held);
         // The holder was killed and could take nothing back.
         assert!(Place::running(&cache).unwrap().is_empty());
+    }
+
+    #[test]
+    fn who_takes_a_machine_has_it_even_if_somebody_forgets_it_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = CacheDir::at(dir.path());
+        let name = Name::parse("Niko");
+        let place = Place::of(&cache, &name);
+        assert!(!place.forget().unwrap() && !place.is_taken().unwrap());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let mut wrong = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    for place in Place::all(&cache).unwrap() {
+                        place.forget().unwrap();
+                    }
+                    // Long enough for somebody to come first.
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            });
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_secs(2) {
+                let held = place.take();
+                // Whoever forgets may come first for a whole second.
+                if let Ok(None) = held {
+                    continue;
+                }
+                let seen = (place.write(&state(&name)), place.is_taken());
+                if !matches!((&held, &seen), (Ok(_), (Ok(()), Ok(true)))) {
+                    wrong.push((held.map(drop), seen));
+                }
+            }
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        assert!(wrong.is_empty(), "{:?}", wrong[0]);
+        assert!(place.forget().unwrap() || !place.dir().exists());
     }
 }
