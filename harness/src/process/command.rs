@@ -1,18 +1,17 @@
-//! The one place that starts processes on the host. Each runs under a small shell that holds a pipe of ours
-//! (`guard.sh`): when this process ends, however it ends, what it started ends too.
+//! A program to start on the host: its words, its environment, its output, and how it ended.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
-use std::sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::code_of;
+use super::guarded::{Guarded, GUARD};
 use crate::error::{Error, ErrorKind, Result};
-
-const GUARD: &str = include_str!("guard.sh");
 
 /// A program to start on the host. Nothing is passed through a shell.
 #[derive(Debug, Clone)]
@@ -208,26 +207,18 @@ impl Command {
             .arg(&self.program)
             .args(&self.args)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
             .stdout(out)
             .stderr(err)
             // Ctrl-C on the terminal is for the caller to handle; ours end when it does.
             .process_group(0);
-        // Held from the start to the entry, so that `end_everything` misses nothing.
-        let mut running = lock(&RUNNING);
-        if running.closed {
-            return Err(Error::new(
+        match Guarded::start(&mut command) {
+            Ok(Some(guarded)) => Ok(guarded),
+            Ok(None) => Err(Error::new(
                 ErrorKind::State,
                 format!("{} is not started: all is being ended", self.name()),
-            ));
+            )),
+            Err(error) => Err(self.cannot_start(error)),
         }
-        let mut child = command.spawn().map_err(|e| self.cannot_start(e))?;
-        let leash = Arc::new(Mutex::new(child.stdin.take()));
-        running
-            .leashes
-            .retain(|(_, leash)| leash.strong_count() > 0);
-        running.leashes.push((child.id(), Arc::downgrade(&leash)));
-        Ok(Guarded { leash, child })
     }
 
     fn cannot_start(&self, error: std::io::Error) -> Error {
@@ -256,107 +247,6 @@ fn checked(name: &str, output: Output) -> Result<Output> {
     ))
 }
 
-/// Its other end is held by a guard.
-type Leash = Mutex<Option<ChildStdin>>;
-
-/// The guards of this process.
-struct Running {
-    leashes: Vec<(u32, Weak<Leash>)>,
-    /// Nothing is started any more.
-    closed: bool,
-}
-
-static RUNNING: Mutex<Running> = Mutex::new(Running {
-    leashes: Vec::new(),
-    closed: false,
-});
-
-/// Ends every program that the harness started in this process, whichever thread waits for it, and waits up to `within`
-/// until they and the folders of their runs are gone. Nothing can be started afterwards: for a process that is about to
-/// exit and shall leave nothing behind at that moment, instead of a moment later.
-pub fn end_everything(within: Duration) {
-    let leashes = {
-        let mut running = lock(&RUNNING);
-        running.closed = true;
-        std::mem::take(&mut running.leashes)
-    };
-    let held: Vec<(u32, Arc<Leash>)> = leashes
-        .into_iter()
-        .filter_map(|(guard, leash)| Some((guard, leash.upgrade()?)))
-        .collect();
-    for (_, leash) in &held {
-        drop(lock(leash).take());
-    }
-    let started = Instant::now();
-    while held.iter().any(|(guard, _)| lives(*guard)) && started.elapsed() < within {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Whether `end_everything` was called: what fails from then on fails because of it.
-pub(crate) fn is_closed() -> bool {
-    lock(&RUNNING).closed
-}
-
-/// Whether a child of ours runs; one that nobody has waited for yet does not.
-fn lives(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The state stands behind the name, which may have anything in it.
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    state.is_some_and(|state| state != 'Z')
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A program that runs; it ends when this is dropped, or when this process ends.
-#[derive(Debug)]
-pub(crate) struct Guarded {
-    leash: Arc<Leash>,
-    child: Child,
-}
-
-impl Guarded {
-    /// The exit code, if it has ended.
-    pub fn ended(&mut self) -> Option<i32> {
-        self.child.try_wait().ok().flatten().map(code_of)
-    }
-
-    /// Ends it now and waits until it is gone.
-    pub fn end(&mut self) {
-        drop(lock(&self.leash).take());
-        // It was started and not yet waited for: waiting cannot fail, and there is nothing left to do if it did.
-        let _ = self.child.wait();
-    }
-
-    fn wait(&mut self) -> Result<ExitStatus> {
-        self.child
-            .wait()
-            .map_err(|e| Error::new(ErrorKind::Io, format!("cannot wait for a program: {e}")))
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-/// A signal by its name, without `SIG`.
-pub(crate) fn signal(name: &str) -> Result<nix::sys::signal::Signal> {
-    format!("SIG{name}")
-        .parse()
-        .map_err(|_| Error::new(ErrorKind::State, format!("there is no signal `{name}`")))
-}
-
-/// Whether the process was still there to be sent it.
-pub(crate) fn send(pid: i32, signal: nix::sys::signal::Signal) -> bool {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).is_ok()
-}
-
 fn read_all(from: Option<impl Read>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(mut from) = from {
@@ -364,14 +254,6 @@ fn read_all(from: Option<impl Read>) -> Vec<u8> {
         let _ = from.read_to_end(&mut bytes);
     }
     bytes
-}
-
-fn code_of(status: ExitStatus) -> i32 {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => code,
-        (None, Some(signal)) => 128 + signal,
-        (None, None) => -1,
-    }
 }
 
 #[cfg(test)]
@@ -423,26 +305,5 @@ mod tests {
             .capture(LONG)
             .unwrap();
         assert_eq!(output.code, 137);
-    }
-
-    #[test]
-    fn a_program_whose_leash_is_cut_before_it_runs_ends_too() {
-        let started = Instant::now();
-        let guards: Vec<Child> = (0..20)
-            .map(|_| {
-                std::process::Command::new("/bin/sh")
-                    .args(["-c", GUARD, "guard", "KILL", "/dev/null", "sleep", "60"])
-                    // At its end from the beginning.
-                    .stdin(Stdio::null())
-                    .stderr(Stdio::null())
-                    .process_group(0)
-                    .spawn()
-                    .unwrap()
-            })
-            .collect();
-        for mut guard in guards {
-            assert_eq!(code_of(guard.wait().unwrap()), 137);
-        }
-        assert!(started.elapsed() < Duration::from_secs(50));
     }
 }
