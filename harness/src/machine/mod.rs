@@ -7,6 +7,7 @@ mod exec;
 mod fault;
 mod identity;
 mod kept;
+mod launch;
 mod power;
 mod snapshot;
 mod state;
@@ -17,20 +18,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::cache::{self, Lock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Speed;
-use crate::image::{self, Image};
+use crate::image::Image;
 use crate::lan::Lan;
 use crate::network::{Condition, Switch};
-use crate::process::Command;
 use crate::qemu::agent::Agent;
-use crate::qemu::args::{self, Attached, Launch};
+use crate::qemu::args::{self, Attached};
 use crate::qemu::process::Vm;
 use crate::qemu::{Boot, Event, Forward, Model};
-use crate::run::{require_socket, Run};
+use crate::run::Run;
 use crate::ssh::HostKey;
 
 pub use console::Terminal;
@@ -40,9 +39,6 @@ pub(crate) use kept::all as all_kept;
 pub use kept::{Kept, KeptAs};
 use snapshot::Wanted;
 pub use wait::Wait;
-
-/// Free space that a machine's overlay is expected to need at least, in MiB.
-const SPACE_MIB: u64 = 512;
 
 /// What a machine is, besides its image.
 #[derive(Debug, Clone)]
@@ -191,76 +187,6 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 impl Machine {
-    fn create(run: &Run, image: &Image, spec: Spec, basis: Basis) -> Result<Self> {
-        let harness = &run.0.harness;
-        let mut speed = harness.speed(image)?;
-        image::require_space(run.0.dir(), SPACE_MIB)?;
-        let dir = run.0.dir().join("machines").join(&spec.name);
-        if dir.exists() {
-            return Err(Error::new(
-                ErrorKind::State,
-                format!("two machines of one run have the name {}", spec.name),
-            )
-            .try_next("another name, or drop the first one"));
-        }
-        let sockets = run.0.sockets().join(&spec.name);
-        require_socket(&sockets.join(args::LONGEST_SOCKET_NAME))?;
-        cache::create_dir(&dir)?;
-        cache::create_dir(&sockets)?;
-        let in_folder = |dir: &Path| (dir.join("disk.qcow2"), "qcow2", dir.join("vars.fd"));
-        let mut store = dir.clone();
-        let (backing, format, vars) = match &basis {
-            Basis::Image => (image.disk(), "raw", harness.tools().ovmf_vars.clone()),
-            Basis::Snapshot(snapshot) => in_folder(snapshot.dir()),
-            Basis::Kept(held) => {
-                speed.accelerator = held.accelerator();
-                in_folder(&held.kept.dir)
-            }
-        };
-        match &basis {
-            Basis::Kept(held) if held.itself => store.clone_from(&held.kept.dir),
-            _ => {
-                overlay(run, &backing, format, &dir.join("disk.qcow2"))?;
-                if spec.model.boot == Boot::Firmware {
-                    cache::copy(&vars, &dir.join("vars.fd"))?;
-                }
-            }
-        }
-        let control = Switch::new();
-        for port in [args::CABLE_NIC, args::CABLE_UPLINK] {
-            control.add_port(port, &sockets.join(port))?;
-        }
-        let host_key = match &basis {
-            Basis::Kept(held) => HostKey::read(&held.kept.dir)?,
-            _ => HostKey::create(harness.tools(), &dir)?,
-        };
-        // Last: it is the machine that leaves the network again.
-        let mac = match (&spec.lan, &basis) {
-            (Some(lan), _) => lan.join(&spec.name)?,
-            (None, Basis::Kept(held)) => held.kept.mac().to_owned(),
-            (None, _) => args::NO_LAN_MAC.to_owned(),
-        };
-        let ports = spec.forwards.iter().map(|f| (f.guest, f.host));
-        Ok(Self(Arc::new(Inner {
-            agent: Agent::new(sockets.join(args::AGENT)),
-            ports: Mutex::new([(22, 0)].into_iter().chain(ports).collect()),
-            run: run.clone(),
-            image: image.clone(),
-            spec,
-            speed,
-            dir,
-            sockets,
-            control,
-            mac,
-            host_key,
-            vm: Mutex::new(None),
-            store: Mutex::new(store),
-            attached: Mutex::new(Vec::new()),
-            home: Mutex::new(None),
-            basis,
-        })))
-    }
-
     pub fn name(&self) -> &str {
         &self.0.spec.name
     }
@@ -320,91 +246,6 @@ impl Machine {
         self.0.run.transcript().note(self.name(), what);
     }
 
-    /// Starts QEMU and learns its ports.
-    fn launch(&self, incoming: bool) -> Result<Arc<Vm>> {
-        let inner = &*self.0;
-        let forwards: Vec<Forward> = lock(&inner.ports)
-            .iter()
-            .map(|(&guest, &host)| Forward { host, guest })
-            .collect();
-        let initrd = match inner.spec.model.boot {
-            Boot::DirectDebianInitramfs => inner.image.debian_initrd().ok_or_else(|| {
-                Error::new(
-                    ErrorKind::State,
-                    "the image has no initramfs of Debian's own",
-                )
-                .try_next("set `debian_initramfs` in the recipe")
-            })?,
-            Boot::Direct | Boot::Firmware => inner.image.initrd(),
-        };
-        let store = lock(&inner.store).clone();
-        let attached = match incoming {
-            true => lock(&inner.attached).clone(),
-            false => {
-                lock(&inner.attached).clear();
-                Vec::new()
-            }
-        };
-        let launch = Launch {
-            tools: inner.run.0.harness.tools(),
-            name: &inner.spec.name,
-            model: inner.spec.model,
-            accelerator: inner.speed.accelerator,
-            disk: store.join("disk.qcow2"),
-            vars: store.join("vars.fd"),
-            kernel: inner.image.kernel(),
-            initrd,
-            kernel_options: image::kernel_options(),
-            sockets: inner.sockets.clone(),
-            console: self.console(),
-            pid_file: inner.dir.join("pid"),
-            forwards: &forwards,
-            outbound: inner.spec.outbound,
-            lan: inner.spec.lan.as_ref().map(|lan| lan.socket(self.name())),
-            mac: &inner.mac,
-            attached: &attached,
-            incoming,
-        };
-        let log = inner.run.logs().join(format!("{}.qemu", self.name()));
-        let vm = Arc::new(Vm::launch(&launch, &log)?);
-        *lock(&inner.vm) = Some(Arc::clone(&vm));
-        self.learn_ports(&vm)?;
-        Ok(vm)
-    }
-
-    /// Port 0 of a forward is any free one; which, only QEMU knows.
-    fn learn_ports(&self, vm: &Vm) -> Result<()> {
-        let said = vm.qmp.ask(
-            "human-monitor-command",
-            json!({ "command-line": "info usernet" }),
-        )?;
-        let mut ports = lock(&self.0.ports);
-        for (guest, host) in forwards_in(said.as_str().unwrap_or_default()) {
-            ports.insert(guest, host);
-        }
-        match ports.get(&22) {
-            Some(0) | None => Err(Error::new(
-                ErrorKind::Refused,
-                format!("QEMU of {} did not say its port for ssh", self.name()),
-            )),
-            Some(&port) => {
-                self.0
-                    .run
-                    .0
-                    .identity
-                    .learn(self.name(), port, &self.0.host_key, self.own_key())
-            }
-        }
-    }
-
-    /// The key that a machine of an earlier run knows.
-    fn own_key(&self) -> Option<PathBuf> {
-        match &self.0.basis {
-            Basis::Kept(held) => Some(held.kept.dir.join("key")),
-            Basis::Image | Basis::Snapshot(_) => None,
-        }
-    }
-
     /// Sets the control cable between host and guest, ssh included; the agent does not use it.
     pub fn control_cable(&self, condition: Condition) -> Result<()> {
         self.note(format!("control cable: {condition:?}"));
@@ -426,26 +267,6 @@ impl Drop for Inner {
     }
 }
 
-fn overlay(run: &Run, backing: &Path, format: &str, disk: &Path) -> Result<()> {
-    Command::new(&run.0.harness.tools().qemu_img)
-        .args(["create", "-q", "-f", "qcow2", "-F", format, "-b"])
-        .arg(backing)
-        .arg(disk)
-        .success(std::time::Duration::from_secs(60))
-        .map(drop)
-}
-
-/// Guest and host port of each forward in what `info usernet` prints.
-fn forwards_in(text: &str) -> Vec<(u16, u16)> {
-    text.lines()
-        .filter(|line| line.contains("HOST_FORWARD"))
-        .filter_map(|line| {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            Some((words.get(5)?.parse().ok()?, words.get(3)?.parse().ok()?))
-        })
-        .collect()
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -453,12 +274,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn forwarded_ports_are_read_from_the_monitor() {
-        let text = "Hub -1 (user):\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n  TCP[HOST_FORWARD]  14       127.0.0.1 33611       10.0.2.15    22     0     0\n";
-        assert_eq!(forwards_in(text), [(22, 33611)]);
-    }
 
     #[test]
     fn names_are_host_names() {
