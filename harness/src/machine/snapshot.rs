@@ -286,7 +286,12 @@ exit 1"#;
     fn a_machine_that_dies_while_it_is_restored_is_tried_again_before_its_snapshot_goes() {
         let rig = Rig::new(DIES);
         let snapshot = broken(&rig);
-        let error = start(&rig.run, &rig.image, Spec::new("web"), Wanted::Up).unwrap_err();
+        let lan = rig.run.lan("lan", &[("web", "192.168.0.2/24")]).unwrap();
+        let spec = Spec {
+            lan: Some(lan),
+            ..Spec::new("web")
+        };
+        let error = start(&rig.run, &rig.image, spec, Wanted::Up).unwrap_err();
         assert!(
             error.to_string().starts_with("cannot make a snapshot: "),
             "{error}"
@@ -297,6 +302,10 @@ exit 1"#;
             "restore, free\nrestore, free\nboot, taken\n"
         );
         assert!(!snapshot.exists());
+        // Nor does any of the three leave a socket.
+        let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+        let ours = rig.run.sockets().display().to_string();
+        assert!(!sockets.contains(&ours), "{sockets}");
     }
 
     const COPY: &str = "HARNESS_TEST_COPY";
