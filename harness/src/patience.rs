@@ -1,6 +1,7 @@
 //! Time-outs in guest terms: a second is what an idle reference machine does in one. A slow host stretches it by its
 //! measured speed, and time that a machine's CPUs spent waiting for a CPU of the host does not count.
 
+use std::cell::Cell;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ pub(crate) struct Patience {
     limit: Duration,
     /// The process group whose waiting does not count, and what it had waited when this began.
     starved: Option<(u32, Duration)>,
+    /// The longest waiting of that process so far: it may end, and what it waited stays.
+    credit: Cell<Duration>,
 }
 
 impl Patience {
@@ -26,16 +29,22 @@ impl Patience {
             budget,
             limit: budget.mul_f64(MOST),
             starved: qemu.map(|pid| (pid, waited(pid))),
+            credit: Cell::new(Duration::ZERO),
         }
     }
 
     /// What is left, in host time; zero when it is over.
     pub fn left(&self) -> Duration {
-        let starved = self.starved.map_or(Duration::ZERO, |(pid, before)| {
-            waited(pid).saturating_sub(before)
-        });
-        let budget = (self.budget + starved).min(self.limit);
-        budget.saturating_sub(self.started.elapsed())
+        self.allowed().saturating_sub(self.started.elapsed())
+    }
+
+    /// The whole time, with what does not count.
+    fn allowed(&self) -> Duration {
+        if let Some((pid, before)) = self.starved {
+            let now = waited(pid).saturating_sub(before);
+            self.credit.set(self.credit.get().max(now));
+        }
+        (self.budget + self.credit.get()).min(self.limit)
     }
 
     pub fn is_over(&self) -> bool {
@@ -76,6 +85,56 @@ mod tests {
         let patience = Patience::new(Duration::from_secs(10), 2.5, None);
         assert!(patience.left() > Duration::from_secs(24));
         assert!(Patience::new(Duration::ZERO, 1.0, None).is_over());
+    }
+
+    /// Two that want the same CPU all the time, until this is dropped.
+    struct Starving(Vec<std::process::Child>);
+
+    impl Starving {
+        fn start() -> Self {
+            let status = fs::read_to_string("/proc/self/status").unwrap();
+            let allowed = status
+                .lines()
+                .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+                .unwrap();
+            let cpu: String = allowed
+                .trim()
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            let one = || {
+                std::process::Command::new("taskset")
+                    .args(["-c", &cpu, "sh", "-c", "while :; do :; done"])
+                    .spawn()
+                    .unwrap()
+            };
+            Self(vec![one(), one()])
+        }
+    }
+
+    impl Drop for Starving {
+        fn drop(&mut self) {
+            for child in &mut self.0 {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn time_without_a_cpu_does_not_count_even_when_its_process_has_ended() {
+        let busy = Starving::start();
+        let second = Duration::from_secs(1);
+        let patience = Patience::new(second, 1.0, Some(busy.0[0].id()));
+        let begun = Instant::now();
+        while patience.allowed() < second + Duration::from_millis(20) {
+            assert!(begun.elapsed() < 30 * second, "nobody waited for a CPU");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let allowed = patience.allowed();
+        drop(busy);
+        assert!(patience.allowed() >= allowed);
+        assert!(patience.allowed() <= 6 * second);
     }
 
     #[test]
