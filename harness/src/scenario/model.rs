@@ -131,6 +131,9 @@ pub enum Verb {
     },
 }
 
+/// Seconds; whoever says more has mistyped something, and no clock can take all that a number can say.
+pub const LONGEST: u64 = 24 * 60 * 60;
+
 /// The machines that are no hosts and have an address all the same.
 pub const HELPERS: [&str; 3] = ["attacker", "builder", "client"];
 

@@ -2,6 +2,7 @@
 
 use super::condition::{Place, Point, Sight};
 use super::fault::{Fault, Result};
+use super::model::LONGEST;
 use super::names::Names;
 use super::tables::{HttpTable, PointHere, PointTable, Word};
 use super::words::WordOr;
@@ -174,6 +175,10 @@ fn possible(point: Point, line: usize) -> Result<Point> {
         Point::After(seconds) if !seconds.is_finite() || seconds < 0.0 => Err(Fault::new(
             line,
             format!("`after` is {seconds}, and the command begins at 0"),
+        )),
+        Point::After(seconds) if seconds > LONGEST as f64 => Err(Fault::new(
+            line,
+            format!("`after` is {seconds}, and a day has {LONGEST} s"),
         )),
         point => Ok(point),
     }

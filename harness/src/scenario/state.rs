@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::condition::{Disk, Fact, Network};
 use super::fault::{Fault, Result};
+use super::model::LONGEST;
 use super::names::Names;
 use super::spot::Spot;
 use super::tables::{NetworkTable, StateTable, Word};
@@ -57,6 +58,11 @@ pub fn network(written: &Spot<WordOr<NetworkWord, NetworkTable>>) -> Result<Netw
         WordOr::Table(table) if !(0.0..=1.0).contains(&table.loss) => refuse(format!(
             "`loss` is {}, and a share is from 0 to 1",
             table.loss
+        )),
+        WordOr::Table(table) if table.delay_ms > LONGEST * 1000 => refuse(format!(
+            "`delay-ms` is {}, and a day has {} ms",
+            table.delay_ms,
+            LONGEST * 1000
         )),
         WordOr::Table(table) if table.bytes_per_second == Some(0) => {
             refuse("no bytes in a second is `network = \"cut\"`".to_owned())

@@ -3,7 +3,7 @@
 use super::condition::Place;
 use super::expect::expect;
 use super::fault::{Fault, Result};
-use super::model::{During, Run, RunBy, Step, Verb};
+use super::model::{During, Run, RunBy, Step, Verb, LONGEST};
 use super::names::Names;
 use super::points::{point, Use};
 use super::spot::Spot;
@@ -102,6 +102,12 @@ impl Steps<'_> {
                 return Err(Fault::new(
                     seconds.line,
                     "`within` is 0, and nothing happens in no time",
+                ));
+            }
+            Some(seconds) if seconds.value > LONGEST => {
+                return Err(Fault::new(
+                    seconds.line,
+                    format!("`within` is {}, and a day has {LONGEST} s", seconds.value),
                 ));
             }
             Some(seconds) => seconds.value,

@@ -255,6 +255,36 @@ fn points_and_what_happens_meanwhile() {
 }
 
 #[test]
+fn what_would_take_more_than_a_day() {
+    let said = |from: &str, to: &str| {
+        let error = super::plays(&PLAIN.replacen(from, to, 1)).err();
+        error.map(|error| error.to_string()).unwrap_or_default()
+    };
+    let run = "run = \"deploy ./good#Niko\"";
+    for (from, to, words) in [
+        (
+            "within = 120",
+            "within = 9223372036854775807",
+            "`within` is 9223372036854775807, and a day has 86400 s",
+        ),
+        (
+            "within = 120",
+            "during = { when = { after = 1e300 }, then = [{ reboot = \"Niko\" }] }",
+            "000, and a day has 86400 s",
+        ),
+        (
+            run,
+            "network = { delay-ms = 86400001 }",
+            "`delay-ms` is 86400001, and a day has 86400000 ms",
+        ),
+    ] {
+        let said = said(from, to);
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(said("within = 120", "within = 86400"), "");
+}
+
+#[test]
 fn what_is_deployed_is_there() {
     let said = |command: &str| {
         let text = PLAIN.replacen("deploy ./good#Niko", command, 1);
