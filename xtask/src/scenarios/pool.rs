@@ -1,6 +1,9 @@
 //! Plays at the same time, each in a thread of its own, and what they tell meanwhile.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +80,7 @@ impl Observer for Teller {
     }
 }
 
-/// What plays a job to its end, in whatever thread; a panic in it is not caught.
+/// What plays a job to its end, in whatever thread; one that panics is broken.
 pub type Player = Arc<dyn Fn(&Job, &Teller) -> Played + Send + Sync>;
 
 /// A channel for news, for those who have some before the plays begin.
@@ -88,7 +91,7 @@ pub fn channel() -> (UnboundedSender<News>, UnboundedReceiver<News>) {
 /// Plays all jobs, as many at a time as the budget has room for. The results are in the order of the jobs.
 ///
 /// # Errors
-/// If a thread cannot be started, or ends without a result.
+/// If a thread cannot be started.
 pub async fn play_all(
     jobs: Vec<Job>,
     budget: Budget,
@@ -157,16 +160,29 @@ fn start(number: usize, job: &Job, player: &Player, tell: &UnboundedSender<News>
     std::thread::Builder::new()
         .name(job.play.name.clone())
         .spawn(move || {
-            let played = player(&job, &teller);
+            // Nothing of it is looked at after a panic: its machines and its folder went with its stack.
+            let playing = AssertUnwindSafe(|| player(&job, &teller));
+            let played = catch_unwind(playing).unwrap_or_else(|panic| {
+                let why = format!("the player panicked: {}", words(panic.as_ref()));
+                Played::broken(&job.play, job.round, Path::new(""), why)
+            });
             let _ = teller.tell.send(News::Ended(number, Box::new(played)));
         })?;
     Ok(())
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("it does not say why")
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::super::outcome::Verdict;
     use super::super::samples;
     use super::*;
 
@@ -204,5 +220,38 @@ mod tests {
         assert_eq!(rounds, [1, 2, 3, 4, 5, 6]);
         // Two machines each.
         assert_eq!(most.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_play_that_panics_is_broken_and_the_others_are_played() {
+        let jobs: Vec<Job> = (1..=2)
+            .map(|round| Job {
+                play: samples::play("one"),
+                round,
+            })
+            .collect();
+        let player: Player = Arc::new(|job, _| match job.round {
+            1 => panic!("no such time as {}", job.round),
+            round => Played {
+                round,
+                ..samples::report().scenarios[3].plays[0].clone()
+            },
+        });
+        let budget = Budget {
+            jobs: 1,
+            machines: 4,
+        };
+        let live = Live::new(false, "plays", jobs.len(), 3);
+        let playing = play_all(jobs, budget, player, live, channel());
+        let done = tokio::time::timeout(Duration::from_secs(60), playing)
+            .await
+            .expect("it is waited for a play whose thread is gone")
+            .unwrap();
+        assert_eq!(done[0].verdict, Verdict::Broken);
+        assert_eq!(
+            done[0].failure.as_ref().unwrap().found,
+            "the player panicked: no such time as 1"
+        );
+        assert_eq!(done[1].verdict, Verdict::Passed);
     }
 }
