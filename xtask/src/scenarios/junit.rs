@@ -109,10 +109,11 @@ fn case(report: &Report, class: &str, play: &Played) -> String {
         ));
         return text;
     }
-    text.push_str(&format!(
-        "      <system-out>logs: {}</system-out>\n    </testcase>\n",
-        escape(&play.logs.display().to_string())
-    ));
+    if !play.logs.as_os_str().is_empty() {
+        let logs = escape(&play.logs.display().to_string());
+        text.push_str(&format!("      <system-out>logs: {logs}</system-out>\n"));
+    }
+    text.push_str("    </testcase>\n");
     text
 }
 
@@ -149,6 +150,16 @@ mod tests {
         let mut report = report();
         report.scenarios.push(super::super::samples::not_playable());
         insta::assert_snapshot!(document(&report));
+    }
+
+    #[test]
+    fn a_round_whose_logs_were_not_kept_leads_to_none() {
+        let mut report = report();
+        report.scenarios.truncate(1);
+        report.scenarios[0].plays[0].logs = std::path::PathBuf::new();
+        let document = document(&report);
+        assert_eq!(document.matches("<system-out>").count(), 1, "{document}");
+        assert_eq!(document.matches("</testcase>").count(), 2);
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub struct Played {
     pub seconds: f64,
     /// Until all machines were up.
     pub setup_seconds: f64,
-    /// Where transcript, consoles and outputs are.
+    /// Where transcript, consoles and outputs are; empty if nothing was kept, as of a round that passed.
     pub logs: PathBuf,
     pub steps: Vec<StepOutcome>,
     /// Why the stage's player cannot play it.
@@ -105,13 +105,13 @@ pub struct Control {
 }
 
 impl Scenario {
-    /// With the plays that were made; the worst of them is the verdict.
+    /// With the plays that were made; the worst of them is the verdict, and of none nothing is known.
     pub fn of(name: &str, title: &str, plays: Vec<Played>) -> Self {
         let worst = plays.iter().map(|play| play.verdict).max();
         Self {
             name: name.to_owned(),
             title: title.to_owned(),
-            verdict: worst.unwrap_or(Verdict::Passed),
+            verdict: worst.unwrap_or(Verdict::Broken),
             plays,
         }
     }
@@ -239,8 +239,15 @@ impl Report {
 mod tests {
     use harness::scenario::FaultTimes;
 
+    use super::{Scenario, Verdict};
     use crate::report::schema;
     use crate::scenarios::samples;
+
+    #[test]
+    fn a_scenario_of_which_nothing_was_played_has_not_passed() {
+        let nothing = Scenario::of("boot", "Each host boots", Vec::new());
+        assert_eq!(nothing.verdict, Verdict::Broken);
+    }
 
     #[test]
     fn the_document_is_as_its_schema_says() {

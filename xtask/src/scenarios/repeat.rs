@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::outcome::{Played, Report};
+use super::outcome::{Played, Report, Verdict};
 use crate::report::table::Table;
 use crate::report::words::seconds;
 
@@ -11,7 +11,7 @@ pub fn table(report: &Report) -> Table {
     let mut table = Table::new(["play", "passed", "median s", "longest s", "stopped at"]);
     table = table.numbers([2, 3]);
     for rounds in by_name(report) {
-        let passed = rounds.iter().filter(|play| play.verdict.is_good()).count();
+        let passed = rounds.iter().filter(|play| has_passed(play)).count();
         let mut times: Vec<f64> = rounds.iter().map(|play| play.seconds).collect();
         times.sort_by(f64::total_cmp);
         let first = rounds[0];
@@ -33,10 +33,15 @@ pub fn table(report: &Report) -> Table {
 /// The plays that passed in some rounds and not in others.
 pub fn flaky(report: &Report) -> Vec<String> {
     let flaky = by_name(report).into_iter().filter(|rounds| {
-        let passed = rounds.iter().filter(|play| play.verdict.is_good()).count();
+        let passed = rounds.iter().filter(|play| has_passed(play)).count();
         passed > 0 && passed < rounds.len()
     });
     flaky.map(|rounds| rounds[0].name.clone()).collect()
+}
+
+/// One that cannot be played here is good, and has not passed.
+fn has_passed(play: &Played) -> bool {
+    play.verdict == Verdict::Passed
 }
 
 /// A control's name ends in `-control-N`.
@@ -64,12 +69,14 @@ fn by_name(report: &Report) -> Vec<Vec<&Played>> {
 /// `the host is back (2), the link is cut`.
 fn stopped_at(rounds: &[&Played]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for play in rounds.iter().filter(|play| !play.verdict.is_good()) {
+    for play in rounds.iter().filter(|play| !has_passed(play)) {
         let failure = play.failure.as_ref();
         let step = failure.and_then(|failure| failure.step.as_deref());
-        *counts
-            .entry(step.unwrap_or("before the first step"))
-            .or_default() += 1;
+        let otherwise = match play.verdict {
+            Verdict::NotPlayable => play.verdict.words(),
+            _ => "before the first step",
+        };
+        *counts.entry(step.unwrap_or(otherwise)).or_default() += 1;
     }
     let words = counts.iter().map(|(step, count)| match count {
         1 => (*step).to_owned(),
@@ -92,12 +99,22 @@ mod tests {
             for play in &mut second {
                 play.round = 2;
                 play.seconds += 3.0;
-                play.verdict = super::super::outcome::Verdict::Passed;
+                play.verdict = Verdict::Passed;
                 play.failure = None;
             }
             scenario.plays.append(&mut second);
         }
         insta::assert_snapshot!(table(&report).text());
         assert_eq!(flaky(&report), ["deploy-rollback", "substitute"]);
+    }
+
+    #[test]
+    fn what_is_not_playable_here_has_not_passed_once() {
+        let mut report = report();
+        report.scenarios = vec![super::super::samples::not_playable()];
+        let text = table(&report).text();
+        assert!(text.contains("0 of 1"), "{text}");
+        assert!(text.contains("not playable here"), "{text}");
+        assert_eq!(flaky(&report), Vec::<String>::new());
     }
 }
