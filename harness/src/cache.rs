@@ -121,7 +121,7 @@ impl Cache {
             }
             if started.elapsed() > within {
                 return Err(Error::new(
-                    ErrorKind::TimedOut,
+                    ErrorKind::Busy,
                     format!(
                         "no place of {count} for a {name} got free within {} s",
                         within.as_secs()
@@ -278,7 +278,7 @@ mod tests {
         let first = cache.slot("boot", 2, soon).unwrap();
         let _second = cache.slot("boot", 2, soon).unwrap();
         let error = cache.slot("boot", 2, soon).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(error.kind(), ErrorKind::Busy);
         drop(first);
         cache.slot("boot", 2, soon).unwrap();
     }

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Panicked,
     /// The guest runs and does not get to where it should within its time.
     TimedOut,
+    /// The host has no place for it, or QEMU itself does not answer: nothing is known of the guest.
+    Busy,
     /// The machine is not in the state that the call needs (off, frozen, removed).
     State,
     /// A command was started and ended with failure.

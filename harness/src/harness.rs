@@ -105,7 +105,7 @@ impl Harness {
     /// Permission to boot, to be held until the machine is up; for reboots that a guest starts on its own.
     ///
     /// # Errors
-    /// `TimedOut` when other boots of this host do not end within a quarter of an hour.
+    /// `Busy` when other boots of this host do not end within a quarter of an hour.
     pub fn boot_slot(&self) -> Result<BootSlot> {
         let lock = self
             .cache()

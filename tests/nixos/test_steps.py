@@ -5,7 +5,7 @@ from typing import List
 
 import pytest
 
-from fake import NOTHING, Answer, Job, World, play, play_of, run, stage_of
+from fake import NOTHING, Answer, Job, World, play, play_of, playing, run, stage_of, step
 from player.model import AnySight, Expect, Fact, Verb
 from player.play import PlayFailed
 from player.stage import files, with_derivers
@@ -343,3 +343,11 @@ def test_a_generation_of_machines_is_a_flake_of_plain_paths() -> None:
 def test_derivers_are_put_into_a_registration() -> None:
     registration = "/a\nhash\n1\n\n2\n/a\n/b\n/b\nhash\n2\n\n0\n"
     assert with_derivers(registration, {"/b": "/b.drv"}) == "/a\nhash\n1\n\n2\n/a\n/b\n/b\nhash\n2\n/b.drv\n0\n"
+def test_a_machine_that_does_not_answer_is_not_what_was_meant_by_the_words_of_the_step(world: World) -> None:
+    frozen = step({"freeze": "Niko"}, "it freezes")
+    asked = step(state({"running": "good"}), "it is asked", fails="an answer")
+    with pytest.raises(PlayFailed, match="`it is asked` failed: expected a failure that says `an answer`"):
+        playing(world, play_of(frozen, asked)).play()
+    play(World(), {"thaw": "Niko"}, fails="Niko is not frozen")
+
+

@@ -113,7 +113,7 @@ impl Qmp {
     /// One command and its answer.
     ///
     /// # Errors
-    /// `Refused` with QEMU's words; `MachineDied` when the connection closed; `TimedOut`.
+    /// `Refused` with QEMU's words; `MachineDied` when the connection closed; `Busy`.
     pub fn ask(&self, command: &str, arguments: Value) -> Result<Value> {
         let mut line = lock(&self.line);
         let gone = || {
@@ -136,7 +136,7 @@ impl Qmp {
             )),
             Err(RecvTimeoutError::Disconnected) => Err(gone()),
             Err(RecvTimeoutError::Timeout) => Err(Error::new(
-                ErrorKind::TimedOut,
+                ErrorKind::Busy,
                 format!(
                     "QEMU did not answer `{command}` within {} s",
                     ANSWER.as_secs()

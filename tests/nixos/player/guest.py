@@ -16,6 +16,15 @@ class Failed(Exception):
         self.machine = machine
 
 
+class NotDone(Failed):
+    """A machine did not answer, or did not do what it was told: `expected` has the step's own words, and only `found`
+    says what came of it."""
+
+
+class Broken(Exception):
+    """The player could not do it: nothing is known of what was to be proved."""
+
+
 class Driven(Protocol):
     """What is used of the test driver's machines."""
 
@@ -64,7 +73,7 @@ class Guest:
 
     def require(self, what: str) -> None:
         if not self.answers():
-            raise Failed(what, f"{self.name} is {'off' if self.off else 'frozen'}", self.name)
+            raise NotDone(what, f"{self.name} is {'off' if self.off else 'frozen'}", self.name)
 
     def sh(self, script: str, *arguments: str, within: int = 60) -> Tuple[int, str]:
         """Exit code and stdout of a script for sh."""
@@ -76,7 +85,7 @@ class Guest:
         """What a script prints that cannot fail on a machine that is as it should be."""
         code, said = self.sh(f"exec 2>&1; {script}", *arguments, within=within)
         if code != 0:
-            raise Failed(f"`{script}` to succeed", f"exit code {code}: {said.strip()}", self.name)
+            raise NotDone(f"`{script}` to succeed", f"exit code {code}: {said.strip()}", self.name)
         return said
 
     def start(self) -> None:
@@ -90,7 +99,7 @@ class Guest:
 
     def power_cut(self) -> None:
         if self.off:
-            raise Failed("the power to be cut", f"{self.name} is off already", self.name)
+            raise NotDone("the power to be cut", f"{self.name} is off already", self.name)
         self.driven.crash()
         self.off, self.frozen = True, False
 
@@ -101,7 +110,7 @@ class Guest:
 
     def thaw(self) -> None:
         if not self.frozen:
-            raise Failed("it to thaw", f"{self.name} is not frozen", self.name)
+            raise NotDone("it to thaw", f"{self.name} is not frozen", self.name)
         self.driven.send_monitor_command("cont")
         self.frozen = False
 

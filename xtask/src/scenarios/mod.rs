@@ -316,4 +316,26 @@ mod tests {
         let both = ["deploy-rollback", "substitute"];
         assert_eq!(exit_of(&both, false), Exit::Failed);
     }
+
+    #[test]
+    fn a_machine_that_was_lost_is_nothing_that_is_missing_here_and_says_where_to_look() {
+        use harness::ErrorKind::{Busy, MachineDied};
+        // QEMU died; no place for a boot got free; the guest panicked, or never came up.
+        for (error, verdict) in [
+            (Some(MachineDied), outcome::Verdict::Broken),
+            (Some(Busy), outcome::Verdict::Broken),
+            (None, outcome::Verdict::Failed),
+        ] {
+            let mut report = samples::report();
+            report.scenarios.retain(|one| one.name == "substitute");
+            let play = &mut report.scenarios[0].plays[0];
+            play.verdict = verdict;
+            let failure = play.failure.as_mut().unwrap();
+            failure.error = error;
+            failure.next_step = Some("read /logs/client.console".to_owned());
+            assert_eq!(exit(&report), Exit::Failed);
+            let told = render::failures(&report);
+            assert!(told.contains("try: read /logs/client.console\n"), "{told}");
+        }
+    }
 }

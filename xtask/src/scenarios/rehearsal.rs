@@ -1,11 +1,12 @@
 //! The stage rehearsal: plays on Debian guests in QEMU, by the harness.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use harness::scenario::{self, PlayOptions};
 use harness::{Harness, Image, Progress, Speed};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::budget::{self, Budget};
@@ -109,7 +110,7 @@ pub(super) fn jobs(choices: &[Choice], rounds: u16) -> Vec<Job> {
     (1..=rounds).flat_map(one).collect()
 }
 
-fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &Options) -> Player {
+fn player(harness: Harness, shared: Shared, base: PathBuf, options: &Options) -> Player {
     let (cold, keep, rounds) = (options.cold, options.keep_failed, options.repeat);
     let kept = harness.clone();
     Arc::new(move |job: &Job, teller: &Teller| {
@@ -120,7 +121,7 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
         let play_options = PlayOptions {
             logs: claim.folder.clone(),
             cold,
-            keep_failed: keep.then(|| job.play.name.clone()),
+            keep_failed: keep.then(|| kept_group(&job.play.name)),
         };
         let ground = shared.ground(&job.play);
         let outcome = scenario::play(&kept, &ground, &job.play, &play_options, teller);
@@ -129,7 +130,7 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
             // A thousand rounds that passed have nothing to look at.
             let _ = std::fs::remove_dir_all(&claim.folder);
         }
-        played.logs = logs::shown(&claim.folder);
+        played.logs = logs_of(&claim.folder);
         played
     })
 }
@@ -138,4 +139,49 @@ fn player(harness: Harness, shared: Shared, base: std::path::PathBuf, options: &
 fn worth_a_line(object: &str, step: &str) -> Option<String> {
     let of_all = matches!(object, "image" | "accelerator");
     (of_all || step.contains("broken")).then(|| format!("{object}: {step}"))
+}
+
+/// The folder as people are told of it; none if it is gone.
+fn logs_of(folder: &Path) -> PathBuf {
+    match folder.exists() {
+        true => logs::shown(folder),
+        false => PathBuf::new(),
+    }
+}
+
+/// The longest name of a group of kept machines, which is no longer than that of a machine.
+const LONGEST_GROUP: usize = 48;
+
+/// The group that is called like a play. A group has no `_`, and a long name ends in a hash of what it lacks.
+fn kept_group(play: &str) -> String {
+    let name = play.replace('_', "-");
+    if name.len() <= LONGEST_GROUP {
+        return name;
+    }
+    let hash = format!("{:x}", Sha256::digest(play));
+    let end = &hash[..8];
+    let kept: String = name.chars().take(LONGEST_GROUP - 1 - end.len()).collect();
+    format!("{kept}-{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_that_are_gone_are_told_to_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(logs_of(dir.path()), logs::shown(dir.path()));
+        assert_eq!(logs_of(&dir.path().join("gone")), PathBuf::new());
+    }
+
+    #[test]
+    fn a_group_of_kept_machines_is_called_like_its_play_as_far_as_it_may() {
+        assert_eq!(kept_group("boot-Niko"), "boot-Niko");
+        assert_eq!(kept_group("guard_faults-a_b"), "guard-faults-a-b");
+        let long = |end: &str| kept_group(&format!("guard-faults-{}{end}", "power-cut-".repeat(5)));
+        assert_eq!(long("1").len(), 48);
+        assert!(long("1").starts_with("guard-faults-power-cut-"));
+        assert_ne!(long("1"), long("2"));
+    }
 }

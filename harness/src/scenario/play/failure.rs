@@ -5,7 +5,7 @@ use super::outcome::Failure;
 use super::stage::Stage;
 use super::steps::machine_of;
 use super::verdict::Trouble;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::machine::{Exec, Machine};
 use crate::scenario::{Play, RunBy, Step, Verb};
 
@@ -16,20 +16,13 @@ const KEPT: usize = 5000;
 
 /// The failure of a step.
 pub(super) fn of_step(stage: &Stage, step: &Step, trouble: Trouble) -> Failure {
-    let (about, expected, found, kind, next_step) = match trouble {
-        Trouble::Failed {
-            machine,
-            expected,
-            found,
-        } => (machine, expected, found, None, None),
-        Trouble::Broken(error) => (
-            None,
-            "the harness to be able to do it".to_owned(),
-            error.to_string(),
-            Some(error.kind()),
-            error.next_step().map(str::to_owned),
-        ),
-    };
+    let Told {
+        machine: about,
+        expected,
+        found,
+        error: kind,
+        next_step,
+    } = told(trouble);
     let machine = about
         .or_else(|| machine_of(&step.verb).map(str::to_owned))
         .or_else(|| spoken_of(stage.play, step));
@@ -52,6 +45,55 @@ pub(super) fn of_step(stage: &Stage, step: &Step, trouble: Trouble) -> Failure {
         next_step,
         kept: Vec::new(),
     }
+}
+
+/// What a trouble has to say.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    machine: Option<String>,
+    expected: String,
+    found: String,
+    error: Option<ErrorKind>,
+    next_step: Option<String>,
+}
+
+fn told(trouble: Trouble) -> Told {
+    match trouble {
+        Trouble::Failed {
+            machine,
+            expected,
+            found,
+        } => Told {
+            machine,
+            expected,
+            found,
+            error: None,
+            next_step: None,
+        },
+        Trouble::NotDone {
+            machine,
+            expected,
+            error,
+        } => Told {
+            machine,
+            expected,
+            found: error.to_string(),
+            error: None,
+            next_step: error.next_step().map(str::to_owned),
+        },
+        Trouble::Broken(error) => Told {
+            machine: None,
+            expected: "the harness to be able to do it".to_owned(),
+            found: error.to_string(),
+            error: Some(error.kind()),
+            next_step: error.next_step().map(str::to_owned),
+        },
+    }
+}
+
+/// Says besides why a machine that was to be kept is not.
+pub(super) fn not_kept(failure: &mut Failure, why: &str) {
+    failure.found = format!("{}\n{why}", failure.found);
 }
 
 /// A play that did not come as far as its first step.
@@ -112,4 +154,62 @@ fn spoken_of(play: &Play, step: &Step) -> Option<String> {
         }
     }
     names().next().cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: ErrorKind, said: &str, next_step: &str) -> Told {
+        let error = Error::new(kind, said).try_next(next_step);
+        told(Trouble::of(
+            Some("Niko"),
+            "it to be done within 120 s",
+            error,
+        ))
+    }
+
+    #[test]
+    fn a_guest_that_panics_or_hangs_is_told_with_its_machine_and_where_to_look() {
+        for (kind, said) in [
+            (ErrorKind::Panicked, "the kernel of Niko panicked: no init"),
+            (ErrorKind::TimedOut, "the guest agent of Niko was not there"),
+        ] {
+            let told = of(kind, said, "read /logs/Niko.console");
+            assert_eq!(told.machine.as_deref(), Some("Niko"));
+            assert_eq!(told.expected, "it to be done within 120 s");
+            assert_eq!(told.found, said);
+            // Nothing is missing on this computer.
+            assert_eq!(told.error, None);
+            assert_eq!(told.next_step.as_deref(), Some("read /logs/Niko.console"));
+        }
+    }
+
+    #[test]
+    fn a_qemu_that_died_is_told_as_the_harness_own_trouble() {
+        let said = "QEMU of Niko ended with 137: killed";
+        let told = of(ErrorKind::MachineDied, said, "read /logs/Niko.qemu");
+        assert_eq!(told.expected, "the harness to be able to do it");
+        assert_eq!(told.found, said);
+        assert_eq!(told.error, Some(ErrorKind::MachineDied));
+        assert_eq!(told.next_step.as_deref(), Some("read /logs/Niko.qemu"));
+    }
+
+    #[test]
+    fn a_machine_that_could_not_be_kept_is_told_with_the_failure() {
+        let play = Play {
+            name: "p".to_owned(),
+            scenario: "p".to_owned(),
+            cell: None,
+            control: None,
+            title: "t".to_owned(),
+            proves: "p".to_owned(),
+            machines: Default::default(),
+            steps: Vec::new(),
+            file: "p.toml".to_owned(),
+        };
+        let mut failure = of_set_up(&play, &Error::new(ErrorKind::Io, "no lock"));
+        not_kept(&mut failure, "cannot keep Niko: no space left");
+        assert_eq!(failure.found, "no lock\ncannot keep Niko: no space left");
+    }
 }

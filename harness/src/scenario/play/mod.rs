@@ -74,7 +74,13 @@ pub fn play(
         logs: options.logs.clone(),
     };
     match Stage::set_up(harness, ground, play, options, observer) {
-        Err(error) => outcome.failure = Some(failure::of_set_up(play, &error)),
+        Err(error) => {
+            let mut failure = failure::of_set_up(play, &error);
+            if options.keep_failed.is_some() {
+                failure::not_kept(&mut failure, "no machine is kept, since not all came up");
+            }
+            outcome.failure = Some(failure);
+        }
         Ok(mut stage) => {
             outcome.setup_seconds = started.elapsed().as_secs_f64();
             play_steps(&mut stage, observer, &mut outcome);
@@ -114,7 +120,7 @@ fn play_steps(stage: &mut Stage, observer: &dyn Observer, outcome: &mut Outcome)
         if let Some(trouble) = trouble {
             end = match trouble {
                 Trouble::Broken(_) => End::Broken,
-                Trouble::Failed { .. } => End::FailedAt(step),
+                Trouble::Failed { .. } | Trouble::NotDone { .. } => End::FailedAt(step),
             };
             outcome.failure = Some(failure::of_step(stage, step, trouble));
             break;
@@ -135,7 +141,7 @@ fn keep_machines(stage: &Stage, group: &str, failure: &mut Failure) {
         let notes = BTreeMap::from([("play".to_owned(), stage.play.name.clone())]);
         match machine.keep(group, &notes) {
             Ok(_) => failure.kept.push(format!("{group}/{name}")),
-            Err(error) => stage.run.transcript().note("play", error.to_string()),
+            Err(error) => failure::not_kept(failure, &error.to_string()),
         }
     }
 }

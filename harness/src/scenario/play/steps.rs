@@ -46,6 +46,11 @@ pub(super) fn play_step(
         }) => {
             format!("failed: expected {expected}; found {found}")
         }
+        Some(Trouble::NotDone {
+            expected, error, ..
+        }) => {
+            format!("failed: expected {expected}; found {error}")
+        }
         Some(Trouble::Broken(error)) => format!("could not be played: {error}"),
     };
     stage.run.transcript().note(

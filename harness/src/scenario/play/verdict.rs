@@ -12,6 +12,13 @@ pub(super) enum Trouble {
         expected: String,
         found: String,
     },
+    /// A machine did not answer, or did not do what it was told: `expected` has the step's own words, and only the error
+    /// says what came of it.
+    NotDone {
+        machine: Option<String>,
+        expected: String,
+        error: crate::Error,
+    },
     /// The harness could not do it.
     Broken(crate::Error),
 }
@@ -56,28 +63,43 @@ pub(super) fn as_meant(fails: Option<&str>, result: Result<(), Trouble>) -> Resu
         return result;
     };
     let wanted = || format!("a failure that says `{text}`");
-    match result {
-        Err(Trouble::Broken(error)) => Err(Trouble::Broken(error)),
+    let (machine, said, of_step) = match result {
+        Err(Trouble::Broken(error)) => return Err(Trouble::Broken(error)),
         Err(Trouble::Failed {
             machine,
             expected,
             found,
+        }) => (machine, found, expected),
+        Err(Trouble::NotDone {
+            machine,
+            expected,
+            error,
         }) => {
-            if expected.contains(text) || found.contains(text) {
+            if error.to_string().contains(text) {
                 return Ok(());
             }
-            Err(Trouble::Failed {
+            return Err(Trouble::Failed {
                 machine,
                 expected: wanted(),
-                found: format!("expected {expected}; found {found}"),
+                found: format!("expected {expected}; found {error}"),
+            });
+        }
+        Ok(()) => {
+            return Err(Trouble::Failed {
+                machine: None,
+                expected: wanted(),
+                found: "no failure".to_owned(),
             })
         }
-        Ok(()) => Err(Trouble::Failed {
-            machine: None,
-            expected: wanted(),
-            found: "no failure".to_owned(),
-        }),
+    };
+    if of_step.contains(text) || said.contains(text) {
+        return Ok(());
     }
+    Err(Trouble::Failed {
+        machine,
+        expected: wanted(),
+        found: format!("expected {of_step}; found {said}"),
+    })
 }
 
 impl Trouble {
@@ -86,10 +108,10 @@ impl Trouble {
     pub fn of(machine: Option<&str>, expected: impl Into<String>, error: crate::Error) -> Self {
         use crate::ErrorKind::{Command, Panicked, Refused, State, TimedOut};
         match error.kind() {
-            TimedOut | Panicked | State | Command | Refused => Self::Failed {
+            TimedOut | Panicked | State | Command | Refused => Self::NotDone {
                 machine: machine.map(str::to_owned),
                 expected: expected.into(),
-                found: error.to_string(),
+                error,
             },
             _ => Self::Broken(error),
         }
@@ -184,6 +206,64 @@ mod tests {
             "an answer",
             Error::new(ErrorKind::State, "Niko is off"),
         );
-        assert!(matches!(off, Trouble::Failed { found, .. } if found == "Niko is off"));
+        assert!(
+            matches!(off, Trouble::NotDone { error, .. } if error.to_string() == "Niko is off")
+        );
+    }
+
+    #[test]
+    fn a_machine_that_does_not_answer_is_not_what_the_words_of_the_step_meant() {
+        let silent = || {
+            let error = Error::new(ErrorKind::TimedOut, "the guest agent did not answer");
+            Err(Trouble::of(
+                Some("Niko"),
+                "a listener on port 7 within 1 s",
+                error,
+            ))
+        };
+        let Err(Trouble::Failed {
+            machine,
+            expected,
+            found,
+        }) = as_meant(Some("port 7"), silent())
+        else {
+            panic!("nobody has looked for the port");
+        };
+        assert_eq!(machine.as_deref(), Some("Niko"));
+        assert_eq!(expected, "a failure that says `port 7`");
+        assert_eq!(
+            found,
+            "expected a listener on port 7 within 1 s; found the guest agent did not answer"
+        );
+        assert!(as_meant(Some("did not answer"), silent()).is_ok());
+    }
+
+    #[test]
+    fn what_a_guest_does_fails_a_play_and_what_the_host_does_breaks_it() {
+        let end = |kind| match Trouble::of(None, "it to be done", Error::new(kind, "x")) {
+            Trouble::Failed { .. } | Trouble::NotDone { .. } => Verdict::Failed,
+            Trouble::Broken(_) => Verdict::Broken,
+        };
+        // It panics; it does not boot, or hangs; it is off; a command ends badly.
+        for kind in [
+            ErrorKind::Panicked,
+            ErrorKind::TimedOut,
+            ErrorKind::State,
+            ErrorKind::Command,
+            ErrorKind::Refused,
+        ] {
+            assert_eq!(end(kind), Verdict::Failed, "{kind:?}");
+        }
+        // QEMU ends; QEMU does not answer, or no place for a boot gets free; the disk is full; and what else is the host's.
+        for kind in [
+            ErrorKind::MachineDied,
+            ErrorKind::Busy,
+            ErrorKind::NoSpace,
+            ErrorKind::Snapshot,
+            ErrorKind::Io,
+            ErrorKind::ToolMissing,
+        ] {
+            assert_eq!(end(kind), Verdict::Broken, "{kind:?}");
+        }
     }
 }
