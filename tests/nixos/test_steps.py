@@ -1,7 +1,7 @@
 """Each verb does what it says to the driver's machines, and each expectation is seen to fail."""
 
 import json
-from typing import List
+from typing import List, Optional
 
 import pytest
 
@@ -115,6 +115,30 @@ def test_the_fate_of_units_is_told_from_every_other(world: World, fate: str, aft
         else:
             with pytest.raises(PlayFailed, match=f"expected a.service {wanted}; found a.service {fate}"):
                 play(fresh, verb)
+
+
+def missing(machine: object, script: str, arguments: object) -> Optional[Answer]:
+    return (0, "Id=a.service\nLoadState=not-found\nActiveState=inactive\n") if "StateChange" in script else None
+
+
+def with_units(**fates: List[str]) -> Verb:
+    units = {fate: fates.get(fate, []) for fate in ("restarted", "reloaded", "started", "stopped", "untouched")}
+    return run(expect=expecting(units={"Niko": units}))
+
+
+@pytest.mark.parametrize("fate", ["untouched", "started"])
+def test_a_unit_that_does_not_exist_is_no_unit_that_is_left_alone(world: World, fate: str) -> None:
+    world.replies.append(missing)
+    with pytest.raises(PlayFailed, match=f"expected a.service {fate}; found no such unit"):
+        play(world, with_units(**{fate: ["a.service"]}))
+
+
+def test_a_unit_that_comes_in_another_step_may_not_be_there_yet(world: World) -> None:
+    answers = ["not-found", "not-found", "not-found", "loaded\nActiveState=active\nInvocationID=1"]
+    world.replies.append(
+        lambda machine, script, _: (0, f"LoadState={answers.pop(0)}\n") if "StateChange" in script else None
+    )
+    play(world, with_units(untouched=["a.service"]), with_units(started=["a.service"]))
 
 
 # --- wait
@@ -259,6 +283,51 @@ def test_networks_and_disks(world: World) -> None:
     assert 'hook ingress device "eth1"' in told[1]
     assert told[2] == "unblock" and "delete table netdev slipway-test" in told[3]
     with pytest.raises(ValueError, match="capabilities"):
+def slow(world: World, contains: str, seconds: float) -> None:
+    """It takes so long on the machine."""
+
+    def reply(machine: object, script: str, arguments: List[str]) -> Optional[Answer]:
+        if contains in script:
+            world.time.sleep(seconds)
+        return None
+
+    world.replies.append(reply)
+
+
+@pytest.mark.parametrize(
+    "verb, contains",
+    [
+        ({"reboot": "Niko"}, "is-system-running"),
+        ({"disk": {"on": "Niko", "at": "/", "condition": "freed"}}, "rm -f"),
+        ({"clock": {"on": "Niko", "seconds": 5}}, "date -s"),
+        ({"kill": {"on": "Niko", "pattern": "httpd", "signal": "KILL"}}, "pkill"),
+        ({"network": {"on": "Niko", "condition": "cut"}}, "nft"),
+    ],
+)
+def test_what_takes_longer_than_it_may_fails(verb: Verb, contains: str) -> None:
+    late = World()
+    slow(late, contains, 11.0)
+    with pytest.raises(PlayFailed, match="within 10 s"):
+        play(late, verb)
+    in_time = World()
+    slow(in_time, contains, 9.0)
+    play(in_time, verb)
+
+
+def test_a_disk_is_given_the_time_that_the_step_says(world: World) -> None:
+    given: List[Optional[int]] = []
+    machine = world.machines["Niko"]
+    execute = machine.execute
+
+    def seen(command: str, check_return: bool = True, check_output: bool = True, timeout: Optional[int] = 900) -> Answer:
+        given.append(timeout)
+        return execute(command, check_return, check_output, timeout)
+
+    machine.execute = seen  # type: ignore[method-assign]
+    play(world, {"disk": {"on": "Niko", "at": "/", "condition": "freed"}}, within=77)
+    assert given == [77]
+
+
         play(world, network({"shaped": {"delay-ms": 1, "loss": 0.0, "bytes-per-second": None}}))
     disk = World()
     for condition, contains in (

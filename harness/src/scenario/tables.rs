@@ -169,7 +169,8 @@ pub struct UnitsTable {
     pub started: Option<Vec<String>>,
     /// Were active and are no longer.
     pub stopped: Option<Vec<String>>,
-    /// None of the above.
+    /// None of the above. A unit that does not exist is not left alone, unless another step says that it is started,
+    /// stopped or the like.
     pub untouched: Option<Vec<String>>,
 }
 

@@ -24,7 +24,7 @@ JOURNAL = (
 )
 # The pattern goes through a file, since it would find the shell that asks.
 PROCESS = 'pgrep -f -- "$(cat /run/slipway-pattern)" > /dev/null'
-UNITS = "systemctl show --property=Id,ActiveState,InvocationID,StateChangeTimestampMonotonic -- \"$@\""
+UNITS = "systemctl show --property=Id,LoadState,ActiveState,InvocationID,StateChangeTimestampMonotonic -- \"$@\""
 
 
 class Finding(NamedTuple):
@@ -165,7 +165,7 @@ def words(sight: AnySight) -> str:
     return said.get(kind, f"{kind} = {{}}").format(value)
 
 
-# By unit: whether it is active, its invocation, when its state last changed.
+# By unit: whether it is active, its invocation, when its state last changed, whether there is one.
 Seen = Dict[str, List[str]]
 
 
@@ -186,6 +186,7 @@ def units(guest: Guest, spoken_of: Units) -> Seen:
 
 
 def fate(before: List[str], after: List[str]) -> str:
+            "" if values.get("LoadState") == "not-found" else "exists",
     """What became of a unit between two looks."""
     again = before[1] != after[1] and after[1] != ""
     if before[0] and after[0]:
@@ -194,3 +195,8 @@ def fate(before: List[str], after: List[str]) -> str:
         return "stopped" if before[0] else "started"
     # It ran and is done.
     return "started" if again else "untouched"
+
+
+def is_nowhere(before: List[str], after: List[str]) -> bool:
+    """Whether neither look found such a unit."""
+    return not before[3] and not after[3]

@@ -1,6 +1,6 @@
 """The normal form of a play, as harness/src/scenario/model.rs has it: plain JSON, every default filled in."""
 
-from typing import Dict, List, Literal, NotRequired, Optional, Tuple, TypedDict, Union
+from typing import Dict, List, Literal, NotRequired, Optional, Set, Tuple, TypedDict, Union
 
 Json = Union[None, bool, int, float, str, List["Json"], Dict[str, "Json"]]
 Table = Dict[str, Json]
@@ -200,6 +200,20 @@ def fates(units: Units) -> List[Tuple[str, str]]:
         )
         for unit in names
     ]
+
+
+def moved(steps: List[Step], machine: str) -> Set[str]:
+    """The units of a machine that are said to be started, stopped or the like: there are such, if not always."""
+    found: Set[str] = set()
+    for step in steps:
+        if "run" not in step["verb"]:
+            continue
+        run = step["verb"]["run"]
+        if machine in run["expect"]["units"]:
+            found.update(unit for unit, fate in fates(run["expect"]["units"][machine]) if fate != "untouched")
+        if run["during"] is not None:
+            found |= moved(run["during"]["then"], machine)
+    return found
 
 
 def is_named(step: str, name: str) -> bool:

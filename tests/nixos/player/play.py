@@ -21,6 +21,7 @@ from .model import (
     Verb,
     fates,
     is_named,
+    moved,
 )
 from .stage import FOLDER, SIGNER_KEY, SIGNING_KEY, Stage
 
@@ -175,7 +176,11 @@ class Player:
             for unit, wanted in fates(units):
                 found = look.fate(before[name][unit], after[unit])
                 if found != wanted:
+            known = moved(self.stage.play["steps"], name)
                     raise Failed(f"{unit} {wanted}", f"{unit} {found}", name)
+                may_be_nowhere = wanted == "untouched" and unit in known
+                if look.is_nowhere(before[name][unit], after[unit]) and not may_be_nowhere:
+                    raise Failed(f"{unit} {wanted}", f"no such unit, neither before nor after: {unit}", name)
 
     def wait(self, point: Point, within: int) -> None:
         seen = point["seen"]

@@ -78,7 +78,8 @@ pub(super) fn run(
             .map_err(trouble)?;
         let none = BTreeMap::new();
         let earlier = before.get(machine).unwrap_or(&none);
-        if let Some(wrong) = units::mismatch(spoken_of, earlier, &after) {
+        let moved = units::moved(&stage.play.steps, machine);
+        if let Some(wrong) = units::mismatch(spoken_of, &moved, earlier, &after) {
             return Err(failed(Some(machine), wrong));
         }
     }

@@ -1,11 +1,11 @@
 //! What became of a machine's units while a command ran: two looks at systemd, compared. The comparison is pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::machine::{Exec, Machine};
-use crate::scenario::Units;
+use crate::scenario::{Step, Units, Verb};
 
 use super::expect::Mismatch;
 
@@ -14,6 +14,7 @@ const LOOK: Duration = Duration::from_secs(30);
 /// A unit at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Unit {
+    exists: bool,
     active: bool,
     /// Another one each time that it is started.
     invocation: String,
@@ -28,7 +29,7 @@ pub(super) fn look(machine: &Machine, spoken_of: &Units) -> Result<Seen> {
     let mut argv: Vec<String> = [
         "systemctl",
         "show",
-        "--property=Id,ActiveState,InvocationID,StateChangeTimestampMonotonic",
+        "--property=Id,LoadState,ActiveState,InvocationID,StateChangeTimestampMonotonic",
         "--",
     ]
     .map(str::to_owned)
@@ -76,6 +77,7 @@ fn parse(text: &str) -> Vec<Unit> {
                     .to_owned()
             };
             Unit {
+                exists: value("LoadState") != "not-found",
                 active: matches!(value("ActiveState").as_str(), "active" | "reloading"),
                 invocation: value("InvocationID"),
                 changed: value("StateChangeTimestampMonotonic"),
@@ -107,8 +109,37 @@ fn fate(before: &Unit, after: &Unit) -> Fate {
     }
 }
 
-/// The first unit with another fate than expected.
-pub(super) fn mismatch(expected: &Units, before: &Seen, after: &Seen) -> Option<Mismatch> {
+/// The units of a machine that steps say to be started, stopped or the like: there are such, if not always.
+pub(super) fn moved<'a>(steps: &'a [Step], machine: &str) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    for step in steps {
+        let Verb::Run(run) = &step.verb else {
+            continue;
+        };
+        if let Some(units) = run.expect.units.get(machine) {
+            let all = [
+                &units.restarted,
+                &units.reloaded,
+                &units.started,
+                &units.stopped,
+            ];
+            found.extend(all.into_iter().flatten().map(String::as_str));
+        }
+        if let Some(during) = &run.during {
+            found.extend(moved(&during.then, machine));
+        }
+    }
+    found
+}
+
+/// The first unit with another fate than expected. One that neither look found is left alone only if it is among the
+/// `moved`; any other is misspelt, and would be left alone whatever happened.
+pub(super) fn mismatch(
+    expected: &Units,
+    moved: &BTreeSet<&str>,
+    before: &Seen,
+    after: &Seen,
+) -> Option<Mismatch> {
     let wanted = [
         (&expected.restarted, Fate::Restarted),
         (&expected.reloaded, Fate::Reloaded),
@@ -119,10 +150,16 @@ pub(super) fn mismatch(expected: &Units, before: &Seen, after: &Seen) -> Option<
     let none = Unit::default();
     for (names, wanted) in wanted {
         for name in names {
-            let found = fate(
-                before.get(name).unwrap_or(&none),
-                after.get(name).unwrap_or(&none),
-            );
+            let before = before.get(name).unwrap_or(&none);
+            let after = after.get(name).unwrap_or(&none);
+            let may_be_nowhere = wanted == Fate::Untouched && moved.contains(name.as_str());
+            if !before.exists && !after.exists && !may_be_nowhere {
+                return Some(Mismatch {
+                    expected: format!("{name} {}", words(wanted)),
+                    found: format!("no such unit, neither before nor after: {name}"),
+                });
+            }
+            let found = fate(before, after);
             if found != wanted {
                 return Some(Mismatch {
                     expected: format!("{name} {}", words(wanted)),
@@ -150,10 +187,80 @@ mod tests {
 
     fn unit(active: bool, invocation: &str, changed: &str) -> Unit {
         Unit {
+            exists: true,
             active,
             invocation: invocation.to_owned(),
             changed: changed.to_owned(),
         }
+    }
+
+    fn untouched(name: &str) -> Units {
+        Units {
+            untouched: vec![name.to_owned()],
+            ..Units::default()
+        }
+    }
+
+    fn step(units: Units) -> Step {
+        let expect = crate::scenario::Expect {
+            exit: crate::scenario::Exit::Any,
+            output: Vec::new(),
+            output_lacks: Vec::new(),
+            stdout: None,
+            json: BTreeMap::new(),
+            units: [("Niko".to_owned(), units)].into(),
+        };
+        Step {
+            name: "s".to_owned(),
+            within: 5,
+            fails: None,
+            verb: Verb::Run(Box::new(crate::scenario::Run {
+                command: "true".to_owned(),
+                by: crate::scenario::RunBy::Controller,
+                expect,
+                during: None,
+            })),
+            line: 1,
+            written: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_unit_that_nobody_has_is_not_left_alone() {
+        let before: Seen = names(&untouched("sshd.servcie"))
+            .map(str::to_owned)
+            .zip(parse(
+                "Id=sshd.servcie\nLoadState=not-found\nActiveState=inactive\n",
+            ))
+            .collect();
+        let wrong = |expected: &Units, moved: &[&str]| {
+            let moved = moved.iter().copied().collect();
+            mismatch(expected, &moved, &before, &before).map(|wrong| wrong.found)
+        };
+        let nowhere = Some("no such unit, neither before nor after: sshd.servcie".to_owned());
+        assert_eq!(wrong(&untouched("sshd.servcie"), &[]), nowhere);
+        // It comes in another step.
+        assert_eq!(wrong(&untouched("sshd.servcie"), &["sshd.servcie"]), None);
+        let started = Units {
+            started: vec!["sshd.servcie".to_owned()],
+            ..Units::default()
+        };
+        assert_eq!(wrong(&started, &["sshd.servcie"]), nowhere);
+    }
+
+    #[test]
+    fn what_another_step_starts_or_stops_is_a_unit() {
+        let steps = [
+            step(untouched("stays.service")),
+            step(Units {
+                started: vec!["comes.service".to_owned()],
+                stopped: vec!["goes.service".to_owned()],
+                ..Units::default()
+            }),
+        ];
+        let units = moved(&steps, "Niko");
+        assert_eq!(units, BTreeSet::from(["comes.service", "goes.service"]));
+        assert!(moved(&steps, "client").is_empty());
     }
 
     #[test]
@@ -178,14 +285,12 @@ mod tests {
 
     #[test]
     fn the_first_unit_with_another_fate_is_named() {
-        let expected = Units {
-            untouched: vec!["a.service".to_owned()],
-            ..Units::default()
-        };
+        let expected = untouched("a.service");
+        let none = BTreeSet::new();
         let before: Seen = [("a.service".to_owned(), unit(true, "1", "1"))].into();
         let after: Seen = [("a.service".to_owned(), unit(true, "2", "2"))].into();
-        assert_eq!(mismatch(&expected, &before, &before), None);
-        let wrong = mismatch(&expected, &before, &after).unwrap();
+        assert_eq!(mismatch(&expected, &none, &before, &before), None);
+        let wrong = mismatch(&expected, &none, &before, &after).unwrap();
         assert_eq!(wrong.expected, "a.service untouched");
         assert_eq!(wrong.found, "a.service restarted");
     }
