@@ -5,6 +5,7 @@ from typing import List, Optional
 import pytest
 
 from fake import GROUND, Job, World, play, play_of, playing, run, step
+from player.guest import Broken
 from player.model import Control, Expect, Play, Point, Step, Verb
 from player.play import PlayFailed
 from player.resolve import plays
@@ -96,6 +97,14 @@ def test_a_fault_that_takes_too_long_to_fall_is_not_shown_to_be_inside(world: Wo
     world.jobs = [Job(1, looks=10**6)]
     with pytest.raises(PlayFailed, match="seen to be over at"):
         play(world, during(FILE, RUNNING, [slow, step({"network": {"on": "Niko", "condition": "unplugged"}}, "it is unplugged")]))
+
+
+def test_a_journal_that_cannot_be_read_is_no_line_that_is_not_there(world: World) -> None:
+    journal: Point = {"seen": {"on": "Niko", "sight": {"journal": {"text": "it ends", "unit": None}}}}
+    world.reply("show-cursor", (0, "-- cursor: c\n"))
+    world.reply("--after-cursor", (9, ""))
+    with pytest.raises(Broken, match="the journal of Niko cannot be read"):
+        play(world, during(FILE, journal))
 
 
 def test_a_failing_step_of_a_fault_fails_the_command(world: World) -> None:

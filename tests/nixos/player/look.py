@@ -5,7 +5,7 @@ import json
 from typing import Dict, List, NamedTuple, Optional
 
 from .ground import USERS, Closures
-from .guest import Failed, Guest
+from .guest import Broken, Guest, NotDone
 from .model import AnySight, Fact, Units, fates
 
 RUNNING = "/run/current-system"
@@ -19,7 +19,7 @@ LINKS = {"running": RUNNING, "booted": BOOTED, "profile": PROFILE}
 GLOB = 'IFS=; for f in $1; do if [ -e "$f" ] || [ -L "$f" ]; then exit 0; fi; done; exit 1'
 HTTP = "curl -s --max-time 5 -w '\\n%{http_code}' -- \"$1\""
 JOURNAL = (
-    'journalctl -q -b -o cat --no-pager ${2:+-u "$2"} ${3:+--after-cursor="$3"} > /run/slipway-journal; '
+    'journalctl -q -b -o cat --no-pager ${2:+-u "$2"} ${3:+--after-cursor="$3"} > /run/slipway-journal || exit 9; '
     'grep -q -F -- "$1" /run/slipway-journal'
 )
 # The pattern goes through a file, since it would find the shell that asks.
@@ -107,7 +107,8 @@ def is_there(look: Look, sight: AnySight, cursor: Optional[str] = None) -> bool:
     if "file" in sight:
         return guest.sh(GLOB, fill(sight["file"]))[0] == 0
     if "no-file" in sight:
-        return guest.sh(GLOB, fill(sight["no-file"]))[0] != 0
+        # Any other code is of a look that failed.
+        return guest.sh(GLOB, fill(sight["no-file"]))[0] == 1
     if "http" in sight:
         http = sight["http"]
         code, said = guest.sh(HTTP, fill(http["url"]))
@@ -121,7 +122,10 @@ def is_there(look: Look, sight: AnySight, cursor: Optional[str] = None) -> bool:
         return guest.sh('systemctl is-active --quiet "$1"', sight["unit"])[0] == 0
     if "journal" in sight:
         journal = sight["journal"]
-        return guest.sh(JOURNAL, fill(journal["text"]), journal["unit"] or "", cursor or "")[0] == 0
+        code, _ = guest.sh(JOURNAL, fill(journal["text"]), journal["unit"] or "", cursor or "")
+        if cursor is not None and code not in (0, 1):
+            raise Broken(f"the journal of {guest.name} cannot be read: exit code {code}")
+        return code == 0
     for what in ("running", "profile", "boot-default"):
         if what in sight:
             wanted: str = sight[what]
@@ -138,7 +142,7 @@ def cursor(guest: Guest) -> str:
     for line in guest.must("journalctl -q -b -n 1 -o cat --show-cursor").splitlines():
         if line.startswith("-- cursor: "):
             return line[len("-- cursor: ") :]
-    raise Failed("a cursor of the journal", "none", guest.name)
+    raise NotDone("a cursor of the journal", "none", guest.name)
 
 
 def listens(table: str, port: int) -> bool:
@@ -154,7 +158,8 @@ def words(sight: AnySight) -> str:
         of = f" of {sight['journal']['unit']}" if sight["journal"]["unit"] else ""
         return f"`{sight['journal']['text']}` in the journal{of}"
     if kind == "http":
-        return f"{sight['http']['status']} from {sight['http']['url']}"
+        text = f" with `{sight['http']['text']}`" if sight["http"]["text"] is not None else ""
+        return f"{sight['http']['status']} from {sight['http']['url']}{text}"
     said = {
         "port": "a listener on port {}",
         "file": "the file {}",
@@ -181,12 +186,12 @@ def units(guest: Guest, spoken_of: Units) -> Seen:
             "active" if active else "",
             values.get("InvocationID", ""),
             values.get("StateChangeTimestampMonotonic", ""),
+            "" if values.get("LoadState") == "not-found" else "exists",
         ]
     return seen
 
 
 def fate(before: List[str], after: List[str]) -> str:
-            "" if values.get("LoadState") == "not-found" else "exists",
     """What became of a unit between two looks."""
     again = before[1] != after[1] and after[1] != ""
     if before[0] and after[0]:

@@ -65,7 +65,7 @@ impl Watch {
             Self::Ask { on, sight } => points::is_there(stage, on, sight),
             Self::Follow(running) => running
                 .poll()
-                .map(|ended| ended.is_some_and(|output| output.success())),
+                .and_then(|ended| points::has_followed(ended.as_ref())),
         };
         match asked {
             Ok(true) => {

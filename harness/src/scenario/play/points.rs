@@ -22,7 +22,7 @@ const JOURNAL: &str = r#"journalctl -q -b -o cat --no-pager ${2:+-u "$2"} | grep
 const FOLLOW: &str = r#"set -u
 pipe=$(mktemp -u)
 mkfifo "$pipe"
-timeout 900 journalctl -q -f -o cat -n all --after-cursor="$3" ${2:+-u "$2"} >"$pipe" &
+timeout 86400 journalctl -q -f -o cat -n all --after-cursor="$3" ${2:+-u "$2"} >"$pipe" &
 grep -q -m1 -F -- "$1" <"$pipe"
 found=$?
 kill $!
@@ -70,7 +70,7 @@ fn on_controller(stage: &Stage, sight: &Sight) -> Result<bool> {
             std::fs::read_to_string(table).is_ok_and(|text| listens(&text, *port))
         })),
         Sight::File(glob) => file(glob),
-        Sight::NoFile(glob) => file(glob).map(|there| !there),
+        Sight::NoFile(glob) => Ok(is_gone(&stage.desk.ask(GLOB, glob, within)?)),
         Sight::Http { url, status, text } => {
             let output = stage.desk.ask(HTTP, url, within)?;
             answers(&output, *status, text.as_deref())
@@ -99,7 +99,7 @@ fn on_machine(look: &Look, sight: &Sight) -> Result<bool> {
             Ok(listens(&text, *port))
         }
         Sight::File(glob) => Ok(run(&["/bin/sh", "-c", GLOB, "file", glob])?.success()),
-        Sight::NoFile(glob) => Ok(!run(&["/bin/sh", "-c", GLOB, "file", glob])?.success()),
+        Sight::NoFile(glob) => Ok(is_gone(&run(&["/bin/sh", "-c", GLOB, "file", glob])?)),
         Sight::Http { url, status, text } => {
             let output = run(&["/bin/sh", "-c", HTTP, "http", url])?;
             answers(&output, *status, text.as_deref())
@@ -114,6 +114,11 @@ fn on_machine(look: &Look, sight: &Sight) -> Result<bool> {
         Sight::Profile(generation) => holds(Fact::Profile(generation.clone())),
         Sight::BootDefault(generation) => holds(Fact::BootDefault(generation.clone())),
     }
+}
+
+/// Whether a look for a file found none; any other code is of a look that failed.
+fn is_gone(output: &Output) -> bool {
+    output.code == 1
 }
 
 /// Where a machine's journal stands.
@@ -141,6 +146,22 @@ pub(super) fn follow(
     machine.spawn(Exec::new([
         "/bin/sh", "-c", FOLLOW, "follow", text, unit, cursor,
     ]))
+}
+
+/// Whether who follows the journal has found its line; one that ended without it can say nothing of what comes.
+pub(super) fn has_followed(ended: Option<&Output>) -> Result<bool> {
+    match ended {
+        None => Ok(false),
+        Some(output) if output.success() => Ok(true),
+        Some(output) => Err(Error::new(
+            ErrorKind::Io,
+            format!(
+                "what follows the journal ended with exit code {} and without its line: {}",
+                output.code,
+                output.last_lines(3)
+            ),
+        )),
+    }
 }
 
 /// Whether a table of the kernel's has a listening socket at this port.
@@ -196,6 +217,7 @@ pub(super) fn words(sight: &Sight) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::play::verdict::Trouble;
 
     #[test]
     fn listening_sockets_are_read_from_the_kernels_tables() {
@@ -207,14 +229,36 @@ mod tests {
         assert!(!listens(table, 23));
     }
 
-    #[test]
-    fn an_answer_has_the_status_and_the_text() {
-        let said = |text: &str, code| Output {
+    fn said(text: &str, code: i32) -> Output {
+        Output {
             code,
             stdout: text.as_bytes().to_vec(),
             stderr: String::new(),
             wall: Duration::ZERO,
-        };
+        }
+    }
+
+    #[test]
+    fn a_file_is_only_gone_if_it_was_looked_for() {
+        assert!(is_gone(&said("", 1)));
+        for code in [0, 2, 124, 137] {
+            assert!(!is_gone(&said("", code)), "{code}");
+        }
+    }
+
+    #[test]
+    fn who_followed_the_journal_and_ended_without_its_line_says_nothing() {
+        assert!(!has_followed(None).unwrap());
+        assert!(has_followed(Some(&said("", 0))).unwrap());
+        let error = has_followed(Some(&said("", 1))).unwrap_err();
+        assert!(matches!(
+            Trouble::of(None, "", error),
+            Trouble::Broken(error) if error.to_string().contains("exit code 1")
+        ));
+    }
+
+    #[test]
+    fn an_answer_has_the_status_and_the_text() {
         let is = |text: &str, code, status, body| answers(&said(text, code), status, body).unwrap();
         assert!(is("hello\n\n200", 0, 200, Some("hello")));
         assert!(!is("hello\n200", 0, 200, Some("other")));
