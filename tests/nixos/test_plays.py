@@ -1,6 +1,6 @@
 """Faults inside of running commands, controls, and what the end of a play means."""
 
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import pytest
 
@@ -170,6 +170,13 @@ def test_blocks_cells_and_controls() -> None:
     assert [step["name"] for step in made[0]["steps"]] == ["up: power-cut machine", "up: n", "late"]
     assert [step["name"] for step in made[2]["steps"]] == ["late"]
     assert made[1]["steps"][2]["verb"]["run"]["command"] == "true B {{machine.address}}"
+
+
+def test_what_boots_or_fills_a_disk_has_its_time() -> None:
+    steps: List[Dict[str, object]] = [{"reboot": "Niko"}, {"power-on": "Niko"}, {"disk": "full"}, {"clock": 1}, {"reboot": "Niko", "within": 40}]
+    named = [{**table, "name": str(number)} for number, table in enumerate(steps)]
+    (made,) = plays("x", {"title": "t", "proves": "p", "machines": {"Niko": {}}, "steps": named}, [])
+    assert [step["within"] for step in made["steps"]] == [300, 200, 300, 60, 40]
 
 
 def test_a_change_of_an_expectation_is_a_change_of_the_play() -> None:

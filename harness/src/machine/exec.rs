@@ -115,7 +115,12 @@ impl Machine {
     /// # Errors
     /// Those of `exec`, and `Command` with the end of stderr for an exit code other than 0.
     pub fn shell(&self, script: &str) -> Result<String> {
-        let output = self.exec(Exec::shell(script))?;
+        self.shell_within(script, USUAL)
+    }
+
+    /// The same with another time-out, in guest time.
+    pub(crate) fn shell_within(&self, script: &str, guest: Duration) -> Result<String> {
+        let output = self.exec(Exec::shell(script).timeout(guest))?;
         if output.success() {
             return Ok(output.text());
         }

@@ -42,6 +42,11 @@ impl Machine {
 
     /// Fills the file system that holds `path`, to the last byte.
     pub fn fill_disk(&self, path: &str) -> Result<()> {
+        self.fill_disk_within(path, std::time::Duration::from_secs(60))
+    }
+
+    /// The same with another time-out, in guest time.
+    pub(crate) fn fill_disk_within(&self, path: &str, guest: std::time::Duration) -> Result<()> {
         self.note(format!("disk full: {path}"));
         // Most of it at once, without a byte written; the last of it by writing, for only that finds the last byte.
         let script = format!(
@@ -52,7 +57,7 @@ impl Machine {
              cat /dev/zero >>\"$file\" 2>/dev/null || true; sync -f \"$file\"",
             path = quote(path)
         );
-        self.shell(&script).map(drop)
+        self.shell_within(&script, guest).map(drop)
     }
 
     /// Takes back what `fill_disk` took.

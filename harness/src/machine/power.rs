@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{lock, Exec, Machine, Wait};
 use crate::error::{Error, ErrorKind, Result};
+use crate::patience::Patience;
 
 /// Firmware, loader, kernel, init: guest seconds until the agent answers, and until ssh does after that.
 const BOOT: Duration = Duration::from_secs(120);
@@ -33,17 +34,51 @@ impl Machine {
         self.power_on_within(BOOT)
     }
 
-    /// The same with another time-out for the boot, in guest time.
-    pub fn power_on_within(&self, boot: Duration) -> Result<()> {
-        if lock(&self.0.vm)
-            .as_ref()
-            .is_some_and(|vm| vm.ended().is_none())
-        {
-            return Err(Error::new(
+    /// The same, all of it within this guest time; the wait for a place does not count. Gives the clock, which goes on.
+    pub(crate) fn reboot_within(&self, within: Duration) -> Result<Patience> {
+        let _slot = self.0.run.0.harness.boot_slot()?;
+        let vm = self.vm()?;
+        let patience = Patience::new(within, self.0.speed.scale, Some(vm.pid));
+        let mark = vm.qmp.mark();
+        self.note("reboot");
+        self.spawn(Exec::new(["systemctl", "--no-block", "reboot"]))?;
+        self.await_event_within(mark, &["RESET"], "restart", within)?;
+        self.wait_up_until(&patience)?;
+        Ok(patience)
+    }
+
+    /// As `reboot_within`, for `power_on`.
+    pub(crate) fn power_on_until_up(&self, within: Duration) -> Result<Patience> {
+        self.require_off()?;
+        let _slot = self.0.run.0.harness.boot_slot()?;
+        self.note("power on");
+        let vm = self.launch(false)?;
+        let patience = Patience::new(within, self.0.speed.scale, Some(vm.pid));
+        self.wait_up_until(&patience)?;
+        Ok(patience)
+    }
+
+    fn wait_up_until(&self, patience: &Patience) -> Result<()> {
+        let left = || patience.left().div_f64(self.0.speed.scale);
+        self.wait_for(&Wait::Agent, left())?;
+        self.wait_ready(left())?;
+        self.note("up");
+        Ok(())
+    }
+
+    fn require_off(&self) -> Result<()> {
+        match self.is_on() {
+            false => Ok(()),
+            true => Err(Error::new(
                 ErrorKind::State,
                 format!("{} is on already", self.name()),
-            ));
+            )),
         }
+    }
+
+    /// The same with another time-out for the boot, in guest time.
+    pub fn power_on_within(&self, boot: Duration) -> Result<()> {
+        self.require_off()?;
         let _slot = self.0.run.0.harness.boot_slot()?;
         self.note("power on");
         self.launch(false)?;
@@ -118,6 +153,11 @@ impl Machine {
         self.vm()?.qmp.ask("cont", json!({})).map(drop)
     }
 
+    /// Whether it stands still; one that is off does not.
+    pub(crate) fn is_frozen(&self) -> Result<bool> {
+        Ok(self.is_on() && !self.vm()?.is_running()?)
+    }
+
     /// Whether it is switched on, whatever its guest does. One that powered itself off is not.
     pub fn is_on(&self) -> bool {
         self.vm().is_ok_and(|vm| vm.ended().is_none())
@@ -143,8 +183,18 @@ impl Machine {
     }
 
     fn await_event(&self, mark: usize, names: &[&str], what: &str) -> Result<()> {
+        self.await_event_within(mark, names, what, SHUTDOWN)
+    }
+
+    fn await_event_within(
+        &self,
+        mark: usize,
+        names: &[&str],
+        what: &str,
+        within: Duration,
+    ) -> Result<()> {
         let vm = self.vm()?;
-        let patience = crate::patience::Patience::new(SHUTDOWN, self.0.speed.scale, Some(vm.pid));
+        let patience = Patience::new(within, self.0.speed.scale, Some(vm.pid));
         loop {
             let slice = patience.left().min(Duration::from_millis(500));
             if vm.qmp.event_since(mark, names, slice).is_some() {
@@ -159,7 +209,7 @@ impl Machine {
                     format!(
                         "{} did not {what} within {} s (guest time); its console ends with:\n{}",
                         self.name(),
-                        SHUTDOWN.as_secs(),
+                        within.as_secs(),
                         vm.console_tail(5)
                     ),
                 )

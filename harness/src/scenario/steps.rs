@@ -265,7 +265,9 @@ fn usual_time(verb: &str) -> u64 {
     match verb {
         "wait" => 30,
         "state" => 5,
-        "reboot" | "power-on" => 120,
+        // Stopping all units, firmware, loader, kernel and the units again.
+        "reboot" | "disk" => 300,
+        "power-on" => 200,
         _ => 60,
     }
 }

@@ -81,8 +81,8 @@ pub struct StepTable {
     /// Where: a machine or `controller`. By default the controller for `run` and `kill`, for everything else the only
     /// machine; where there are several, it must be said.
     pub on: Option<Word>,
-    /// Seconds of guest time until the step has failed. By default 60 for `run`, 30 for `wait`, 5 for `state`, 120 for
-    /// `reboot` and `power-on`, 60 for everything else.
+    /// Seconds of guest time until the step has failed, at most a day. By default 30 for `wait`, 5 for `state`, 300 for
+    /// `reboot` and `disk`, 200 for `power-on`, 60 for everything else.
     pub within: Option<Spot<u64>>,
     /// The step must fail, and its failure must contain this text.
     pub fails: Option<Word>,

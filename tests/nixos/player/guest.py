@@ -118,10 +118,11 @@ class Guest:
         """Waits until systemd has started what it was to start, failed units or not."""
         self.require("the end of its boot")
         end = clock.now() + within
-        said = ""
-        while clock.now() <= end:
+        while True:
             _, said = self.sh("systemctl is-system-running || true")
+            # The driver waits for a machine that boots as long as it likes.
+            if clock.now() > end:
+                raise NotDone(f"the end of its boot within {within:.0f} s", f"it is {said.strip()} after that", self.name)
             if said.strip() in ("running", "degraded"):
                 return
             clock.sleep(0.3)
-        raise Failed(f"the end of its boot within {within:g} s", f"it is {said.strip()}", self.name)

@@ -111,23 +111,30 @@ class Player:
                 raise Failed(f"a failure that says `{step['fails']}`", "no failure")
 
     def act(self, verb: Verb, within: int) -> None:
-        machine = self.stage.machine
         if "run" in verb:
             self.run(verb["run"], within)
         elif "wait" in verb:
             self.wait(verb["wait"], within)
         elif "state" in verb:
             self.state(verb["state"], within)
-        elif "reboot" in verb:
+        else:
             end = self.clock.now() + within
+            self.inflict(verb, within)
+            if self.clock.now() > end:
+                raise NotDone(f"it to be done within {within} s", "it took longer")
+
+    def inflict(self, verb: Verb, within: int) -> None:
+        """Whatever is done to a machine."""
+        machine = self.stage.machine
+        end = self.clock.now() + within
+        if "reboot" in verb:
             machine(verb["reboot"]).reboot()
-            machine(verb["reboot"]).settled(self.left(end), self.clock)
+            machine(verb["reboot"]).settled(end - self.clock.now(), self.clock)
         elif "power-cut" in verb:
             machine(verb["power-cut"]).power_cut()
         elif "power-on" in verb:
-            end = self.clock.now() + within
             machine(verb["power-on"]).start()
-            machine(verb["power-on"]).settled(self.left(end), self.clock)
+            machine(verb["power-on"]).settled(end - self.clock.now(), self.clock)
         elif "freeze" in verb:
             machine(verb["freeze"]).freeze()
         elif "thaw" in verb:
@@ -135,20 +142,16 @@ class Player:
         elif "network" in verb:
             self.network(verb["network"])
         elif "disk" in verb:
-            self.disk(verb["disk"])
+            self.disk(verb["disk"], within)
         elif "clock" in verb:
-            machine(verb["clock"]["on"]).must(MOVE, str(verb["clock"]["seconds"]))
+            machine(verb["clock"]["on"]).must(MOVE, str(verb["clock"]["seconds"]), within=within)
         elif "kill" in verb:
-            self.kill(verb["kill"])
+            self.kill(verb["kill"], within)
         else:
             file = f"tests/scenarios/{self.stage.play['scenario']}.toml"
             raise ValueError(
                 f"{file}: the player knows no verb of {', '.join(verb)}: add it to tests/nixos/player/play.py"
             )
-
-    def left(self, end: float) -> float:
-        """A little in any case: the boot itself was in time."""
-        return max(end - self.clock.now(), 5.0)
 
     def run(self, run: Run, within: int) -> None:
         expect = run["expect"]
@@ -173,14 +176,14 @@ class Player:
         check(expect, ended, self.stage.closures, on)
         for name, units in expect["units"].items():
             after = look.units(self.stage.machine(name), units)
-            for unit, wanted in fates(units):
-                found = look.fate(before[name][unit], after[unit])
-                if found != wanted:
             known = moved(self.stage.play["steps"], name)
-                    raise Failed(f"{unit} {wanted}", f"{unit} {found}", name)
+            for unit, wanted in fates(units):
                 may_be_nowhere = wanted == "untouched" and unit in known
                 if look.is_nowhere(before[name][unit], after[unit]) and not may_be_nowhere:
                     raise Failed(f"{unit} {wanted}", f"no such unit, neither before nor after: {unit}", name)
+                found = look.fate(before[name][unit], after[unit])
+                if found != wanted:
+                    raise Failed(f"{unit} {wanted}", f"{unit} {found}", name)
 
     def wait(self, point: Point, within: int) -> None:
         seen = point["seen"]
@@ -229,18 +232,18 @@ class Player:
         else:
             raise ValueError("the test driver cannot slow a cable: see capabilities.toml")
 
-    def disk(self, disk: Disk) -> None:
+    def disk(self, disk: Disk, within: int) -> None:
         script = {"full": FILL, "freed": FREE, "read-only": READ_ONLY, "writable": WRITABLE}
-        self.stage.machine(disk["on"]).must(script[disk["condition"]], disk["at"], within=300)
+        self.stage.machine(disk["on"]).must(script[disk["condition"]], disk["at"], within=within)
 
-    def kill(self, kill: Kill) -> None:
+    def kill(self, kill: Kill, within: int) -> None:
         guest: Guest = self.stage.machine(kill["on"])
         wanted = self.stage.closures.fill(kill["pattern"])
         look.pattern(guest, wanted)
         on = None if kill["on"] == CONTROLLER else kill["on"]
-        code, _ = guest.sh(KILL_STARTED if on is None else KILL, kill["signal"])
+        code, _ = guest.sh(KILL_STARTED if on is None else KILL, kill["signal"], within=within)
         if code != 0:
-            raise Failed("it to be done", f"no process `{wanted}` to kill", on)
+            raise NotDone(f"it to be done within {within} s", f"no process `{wanted}` to kill", on)
 
     def fault(self, watches: "Watches", running: Command, end: float) -> None:
         """Waits for the point that the fault falls at, lets it fall, and judges by the times whether it fell inside of

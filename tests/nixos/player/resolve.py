@@ -32,7 +32,7 @@ VERBS = ["run", "wait", "state", *OF_A_MACHINE, "network", "disk", "clock", "kil
 FACTS = ["running", "booted", "boot-default", "profile", "reachable", "failed-units"]
 FATES = ["restarted", "reloaded", "started", "stopped", "untouched"]
 SIGHTS = ["unit", "port", "file", "no-file", "process", "running", "profile", "boot-default"]
-USUAL_TIME = {"wait": 30, "state": 5, "reboot": 120, "power-on": 120}
+USUAL_TIME = {"wait": 30, "state": 5, "reboot": 300, "power-on": 200, "disk": 300}
 
 PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 

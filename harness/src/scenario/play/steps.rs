@@ -207,56 +207,85 @@ pub(super) fn patience(stage: &Stage, machine: Option<&str>, within: Duration) -
     Patience::new(within, stage.scale, pid)
 }
 
-/// Whatever is done to a machine.
+/// Whatever is done to a machine, and in time.
 fn fault(stage: &mut Stage, verb: &Verb, within: Duration) -> Result<(), Trouble> {
     let name = machine_of(verb);
-    let done = inflict(stage, verb, within);
-    done.map_err(|error| Trouble::of(name, "it to be done", error))
+    let done = inflict(stage, verb, within).and_then(|clock| in_time(&clock));
+    let expected = || format!("it to be done within {} s", within.as_secs());
+    done.map_err(|error| Trouble::of(name, expected(), error))
 }
 
-fn inflict(stage: &Stage, verb: &Verb, within: Duration) -> crate::Result<()> {
+fn in_time(clock: &Patience) -> crate::Result<()> {
+    match clock.is_over() {
+        false => Ok(()),
+        true => Err(Error::new(
+            ErrorKind::TimedOut,
+            format!(
+                "it took longer ({:.1} s on this host)",
+                clock.elapsed().as_secs_f64()
+            ),
+        )),
+    }
+}
+
+/// Gives the clock of it, which has begun when it had: the wait for a place for a boot does not count.
+fn inflict(stage: &Stage, verb: &Verb, within: Duration) -> crate::Result<Patience> {
+    let clock = patience(stage, machine_of(verb), within);
     match verb {
         Verb::Reboot(on) => {
             let machine = stage.machine(on)?;
-            let patience = patience(stage, Some(on), within);
-            machine.reboot()?;
-            wait_settled(machine, left(stage, &patience))
+            let clock = machine.reboot_within(within)?;
+            wait_settled(machine, clock.left().div_f64(stage.scale))?;
+            return Ok(clock);
         }
-        Verb::PowerCut(on) => stage.machine(on)?.power_cut(),
         Verb::PowerOn(on) => {
             let machine = stage.machine(on)?;
-            let patience = patience(stage, None, within);
-            machine.power_on_within(within)?;
-            wait_settled(machine, left(stage, &patience))
+            let clock = machine.power_on_until_up(within)?;
+            wait_settled(machine, clock.left().div_f64(stage.scale))?;
+            return Ok(clock);
         }
-        Verb::Freeze(on) => stage.machine(on)?.freeze(),
-        Verb::Thaw(on) => stage.machine(on)?.thaw(),
-        Verb::Network { on, condition } => network(stage, on, condition),
+        Verb::PowerCut(on) => stage.machine(on)?.power_cut()?,
+        Verb::Freeze(on) => {
+            let machine = stage.machine(on)?;
+            require_frozen(on, machine.is_frozen()?, false)?;
+            machine.freeze()?;
+        }
+        Verb::Thaw(on) => {
+            let machine = stage.machine(on)?;
+            require_frozen(on, machine.is_frozen()?, true)?;
+            machine.thaw()?;
+        }
+        Verb::Network { on, condition } => network(stage, on, condition)?,
         Verb::Disk { on, at, condition } => {
             let machine = stage.machine(on)?;
             match condition {
-                Disk::Full => machine.fill_disk(at),
-                Disk::Freed => machine.free_disk(at),
-                Disk::ReadOnly => machine.make_read_only(),
-                Disk::Writable => machine.make_writable(),
+                Disk::Full => machine.fill_disk_within(at, within)?,
+                Disk::Freed => machine.free_disk(at)?,
+                Disk::ReadOnly => machine.make_read_only()?,
+                Disk::Writable => machine.make_writable()?,
             }
         }
-        Verb::Clock { on, seconds } => stage.machine(on)?.move_clock(*seconds),
+        Verb::Clock { on, seconds } => stage.machine(on)?.move_clock(*seconds)?,
         Verb::Kill {
             on,
             pattern,
             signal,
-        } => kill(stage, on, &stage.fill(pattern)?, signal),
-        Verb::Run(_) | Verb::Wait(_) | Verb::State(_) => Ok(()),
+        } => kill(stage, on, &stage.fill(pattern)?, signal, within)?,
+        Verb::Run(_) | Verb::Wait(_) | Verb::State(_) => (),
     }
+    Ok(clock)
 }
 
-/// What is left, in guest time, and a little more: the boot itself was in time.
-fn left(stage: &Stage, patience: &Patience) -> Duration {
-    patience
-        .left()
-        .div_f64(stage.scale)
-        .max(Duration::from_secs(5))
+/// A machine is frozen once, and thawed once.
+fn require_frozen(machine: &str, is_frozen: bool, wanted: bool) -> crate::Result<()> {
+    if is_frozen == wanted {
+        return Ok(());
+    }
+    let not = if is_frozen { "" } else { "not " };
+    Err(Error::new(
+        ErrorKind::State,
+        format!("{machine} is {not}frozen"),
+    ))
 }
 
 /// All cables of a machine, to the controller and to the others.
@@ -290,7 +319,13 @@ fn network(stage: &Stage, on: &str, condition: &Network) -> crate::Result<()> {
     }
 }
 
-fn kill(stage: &Stage, on: &Place, pattern: &str, signal: &str) -> crate::Result<()> {
+fn kill(
+    stage: &Stage,
+    on: &Place,
+    pattern: &str,
+    signal: &str,
+    within: Duration,
+) -> crate::Result<()> {
     let nobody = || {
         Error::new(
             ErrorKind::Command,
@@ -300,7 +335,7 @@ fn kill(stage: &Stage, on: &Place, pattern: &str, signal: &str) -> crate::Result
     match on {
         Place::Machine(name) => {
             let signal = format!("-{signal}");
-            let exec = Exec::new(["pkill", &signal, "-f", "--", pattern]);
+            let exec = Exec::new(["pkill", &signal, "-f", "--", pattern]).timeout(within);
             match stage.machine(name)?.exec(exec)?.success() {
                 true => Ok(()),
                 false => Err(nobody()),
@@ -319,5 +354,30 @@ fn kill(stage: &Stage, on: &Place, pattern: &str, signal: &str) -> crate::Result
                 _ => Ok(()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_longer_than_it_may_is_not_done() {
+        let clock = |within| Patience::new(within, 1.0, None);
+        assert!(in_time(&clock(Duration::from_secs(60))).is_ok());
+        let late = clock(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(5));
+        let error = in_time(&late).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(error.to_string().starts_with("it took longer"), "{error}");
+    }
+
+    #[test]
+    fn a_machine_is_frozen_once_and_thawed_once() {
+        assert!(require_frozen("Niko", false, false).is_ok());
+        assert!(require_frozen("Niko", true, true).is_ok());
+        let said = |is, wanted| require_frozen("Niko", is, wanted).unwrap_err().to_string();
+        assert_eq!(said(true, false), "Niko is frozen");
+        assert_eq!(said(false, true), "Niko is not frozen");
     }
 }
