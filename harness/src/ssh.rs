@@ -14,6 +14,18 @@ use crate::tools::Tools;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Guest seconds until sshd must have said something. The run's own file has them as they are: who knows how slow this
+/// host is says it before that file is read, and what is said first counts.
+const CONNECT: Duration = Duration::from_secs(15);
+
+/// That time where a guest second takes `scale` host seconds: whole seconds, as ssh wants them.
+pub(crate) fn connect_timeout(scale: f64) -> String {
+    format!(
+        "ConnectTimeout={}",
+        CONNECT.mul_f64(scale).as_secs_f64().ceil()
+    )
+}
+
 /// The key that may log in to the machines of a run, and the files that ssh needs to know them.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -161,6 +173,13 @@ fn config(dir: &Path, hosts: &BTreeMap<String, Known>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slow_host_gets_more_time_to_connect() {
+        assert_eq!(connect_timeout(1.0), "ConnectTimeout=15");
+        assert_eq!(connect_timeout(2.5), "ConnectTimeout=38");
+        assert!(config(Path::new("/r"), &BTreeMap::new()).contains("  ConnectTimeout 15\n"));
+    }
 
     #[test]
     fn the_configuration_binds_each_name_to_its_own_key_and_port() {

@@ -159,6 +159,7 @@ impl Machine {
     /// Exit code 255 is ssh's own failure, as everywhere.
     pub fn ssh(&self, user: &str, command: &str, timeout: Duration) -> Result<Output> {
         Command::new(&self.0.run.0.harness.tools().ssh)
+            .args(["-o", &crate::ssh::connect_timeout(self.0.speed.scale)])
             .args(self.ssh_args(user))
             .arg("--")
             .arg(command)

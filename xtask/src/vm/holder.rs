@@ -289,7 +289,15 @@ fn state(run: &Run, request: &Request, up: &Up, control: PathBuf) -> State {
         ssh_config: run.ssh_config(),
         user: up.user.clone(),
         logs: run.logs().to_owned(),
+        percent: percent(&up.machine),
     }
+}
+
+/// Host seconds for what takes the guest a hundred.
+fn percent(machine: &Machine) -> u32 {
+    let seconds = machine.host_time(Duration::from_secs(100)).as_secs();
+    // A host that is forty million times too slow has other troubles.
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// Somebody asked for the end, and waits for word of it.

@@ -60,6 +60,16 @@ pub struct State {
     pub ssh_config: PathBuf,
     pub user: String,
     pub logs: PathBuf,
+    /// Host seconds for what takes the guest a hundred; a program that is older says nothing of it.
+    #[serde(default)]
+    pub percent: u32,
+}
+
+impl State {
+    /// Time of the guest as time of this host; no less, for much of what is waited for is the host's own.
+    pub fn host_time(&self, guest: Duration) -> Duration {
+        guest * self.percent.max(100) / 100
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -284,7 +294,21 @@ mod tests {
             ssh_config: "/r/ssh_config".into(),
             user: "operator".to_owned(),
             logs: "/l".into(),
+            percent: 250,
         }
+    }
+
+    #[test]
+    fn a_slow_host_waits_longer_for_its_guests_and_a_fast_one_no_less() {
+        let slow = state(&Name::parse("Niko"));
+        let within = |percent| State {
+            percent,
+            ..slow.clone()
+        };
+        let ten = Duration::from_secs(10);
+        assert_eq!(slow.host_time(ten), Duration::from_secs(25));
+        assert_eq!(within(50).host_time(ten), ten);
+        assert_eq!(within(0).host_time(ten), ten);
     }
 
     #[test]

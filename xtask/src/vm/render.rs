@@ -147,6 +147,7 @@ mod tests {
             ssh_config: "/cache/machines/runs/vm-Niko-1/ssh_config".into(),
             user: "operator".to_owned(),
             logs: "/cache/machines/held/started+Niko/logs".into(),
+            percent: 100,
         };
         let up = Up {
             state,

@@ -14,8 +14,10 @@ use crate::failure::Exit;
 use crate::process::Command;
 use crate::report;
 
-/// A loaded machine takes seconds for a login.
+/// A loaded machine takes seconds for a login. Time of the guest, as the other.
 const LOGIN: Duration = Duration::from_secs(40);
+/// For sshd to say anything.
+const CONNECT: Duration = Duration::from_secs(15);
 /// For what needs the guest's answer.
 const ANSWER: Duration = Duration::from_secs(120);
 
@@ -45,6 +47,10 @@ fn ssh_to(state: &State) -> Command {
     Command::new("ssh")
         .arg("-F")
         .arg(&state.ssh_config)
+        .arg(format!(
+            "-oConnectTimeout={}",
+            state.host_time(CONNECT).as_secs()
+        ))
         .arg(format!("{}@{}", state.user, state.name.machine))
 }
 
@@ -77,7 +83,7 @@ fn line(command: &[String]) -> String {
 async fn shut_out(state: &State) -> Result<Option<String>> {
     let output = ssh_to(state)
         .args(["--", "true"])
-        .timeout(LOGIN)
+        .timeout(state.host_time(LOGIN))
         .capture()
         .await?;
     if output.status.success() {
@@ -92,8 +98,9 @@ async fn shut_out(state: &State) -> Result<Option<String>> {
 
 async fn run(state: State, line: String) -> Result<Exit> {
     let argv = vec!["/bin/sh".to_owned(), "-c".to_owned(), line];
+    let within = state.host_time(ANSWER);
     let answer =
-        tokio::task::spawn_blocking(move || Line::connect(&state)?.ask(&Ask::Run(argv), ANSWER))
+        tokio::task::spawn_blocking(move || Line::connect(&state)?.ask(&Ask::Run(argv), within))
             .await??;
     let Answer::Ran {
         code,
@@ -130,7 +137,7 @@ pub async fn console(state: State) -> Result<Exit> {
     drop(Raw::enter()?);
     let (line, answer) = tokio::task::spawn_blocking(move || -> Result<_> {
         let mut line = Line::connect(&state)?;
-        let answer = line.ask(&ask, ANSWER)?;
+        let answer = line.ask(&ask, state.host_time(ANSWER))?;
         Ok((line, answer))
     })
     .await??;

@@ -13,7 +13,7 @@ use crate::cache_dir::CacheDir;
 use crate::failure::Failure;
 use crate::report;
 
-/// The holder gives its guest a minute and a half, longer on a slow machine.
+/// The holder gives its guest a minute and a half; a minute of the guest is longer on a slow machine.
 const CLEANLY: Duration = Duration::from_secs(240);
 /// A holder that was killed is gone at once.
 const KILLED: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ pub async fn stop(wanted: &[String]) -> Result<()> {
 
 fn stop_one(place: &Place, state: &State) -> Result<String, Failure> {
     let ask = Ask::Stop { hard: state.copy };
-    let answer = Line::connect(state).and_then(|mut line| line.ask(&ask, CLEANLY));
+    let answer = Line::connect(state).and_then(|mut line| line.ask(&ask, state.host_time(CLEANLY)));
     let words = match answer {
         Ok(Answer::Stopped { forced: None }) => off(state),
         Ok(Answer::Stopped { forced: Some(why) }) => {

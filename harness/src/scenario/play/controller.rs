@@ -52,12 +52,14 @@ pub(super) struct Started {
 }
 
 impl Desk {
-    /// `closures` are those that the play means; `machines` are those that its ssh knows.
+    /// `closures` are those that the play means; `machines` are those that its ssh knows; `scale` are host seconds of a
+    /// guest second.
     pub fn set_up(
         run: &Run,
         ground: &Ground,
         closures: &Closures,
         machines: &[String],
+        scale: f64,
     ) -> Result<Self> {
         let inner = &*run.0;
         // Not below the cache, which may lie in somebody's git repository: Nix would take the flakes for parts of it.
@@ -67,7 +69,10 @@ impl Desk {
             cache::create_dir(&dir.join(folder))?;
         }
         let config = dir.join("ssh_config");
-        cache::write(&config, ssh_config(&run.ssh_config(), machines).as_bytes())?;
+        cache::write(
+            &config,
+            ssh_config(&run.ssh_config(), machines, scale).as_bytes(),
+        )?;
         let ssh = on_path(&inner.harness.tools().ssh)?;
         let wrapper = format!(
             "#!/bin/sh\nexec '{}' -F '{}' \"$@\"\n",
@@ -164,11 +169,13 @@ impl Desk {
             .capture(within)
     }
 
-    /// Whether `ssh USER@MACHINE true` gets in; a key that has one command only does not run this one.
+    /// Whether `ssh USER@MACHINE true` gets in `within` host time, a quarter of it for the connection; a key that has one
+    /// command only does not run this one.
     pub fn reaches(&self, user: &str, machine: &str, within: Duration) -> Result<bool> {
+        let connect = format!("-oConnectTimeout={}", connect_seconds(within));
         let answer = self
             .command(self.dir.join("bin/ssh"))
-            .args(["-oConnectTimeout=5", &format!("{user}@{machine}"), "true"])
+            .args([&connect, &format!("{user}@{machine}"), "true"])
             .capture(within);
         match answer {
             Ok(output) => Ok(output.code != SSH_FAILED),
@@ -262,6 +269,11 @@ fn on_path(program: &Path) -> Result<PathBuf> {
         })
 }
 
+/// A quarter, in whole seconds.
+fn connect_seconds(within: Duration) -> f64 {
+    (within.as_secs_f64() / 4.0).ceil()
+}
+
 fn read_lossy(path: &Path) -> String {
     // It was made when the command began; one that cannot be read is as good as empty, and the expectation says so.
     fs::read(path).map_or_else(
@@ -271,11 +283,12 @@ fn read_lossy(path: &Path) -> String {
 }
 
 /// Machines of the play go where the run's own file says; everything else goes nowhere.
-fn ssh_config(of_run: &Path, machines: &[String]) -> String {
+fn ssh_config(of_run: &Path, machines: &[String], scale: f64) -> String {
     let others: String = machines.iter().map(|name| format!(" !{name}")).collect();
     format!(
-        "Include \"{}\"\nHost *{others}\n  \
+        "{}\nInclude \"{}\"\nHost *{others}\n  \
          ProxyCommand /bin/sh -c 'echo \"there is no machine %n in this play\" >&2; exit 1'\n",
+        ssh::connect_timeout(scale),
         of_run.display()
     )
 }
@@ -374,8 +387,16 @@ mod tests {
 
     #[test]
     fn a_host_that_is_no_machine_of_the_play_is_reached_by_nobody() {
-        let text = ssh_config(Path::new("/run/ssh_config"), &["Niko".to_owned()]);
-        assert!(text.starts_with("Include \"/run/ssh_config\"\nHost * !Niko\n  ProxyCommand "));
+        let text = ssh_config(Path::new("/run/ssh_config"), &["Niko".to_owned()], 2.5);
+        assert!(text.starts_with(
+            "ConnectTimeout=38\nInclude \"/run/ssh_config\"\nHost * !Niko\n  ProxyCommand "
+        ));
+    }
+
+    #[test]
+    fn a_slow_machine_has_a_quarter_of_the_time_to_answer_at_all() {
+        assert_eq!(connect_seconds(Duration::from_secs(20)), 5.0);
+        assert_eq!(connect_seconds(Duration::from_secs(50)), 13.0);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl<'a> Stage<'a> {
         let run = harness.run(&run_name(&play.name), &options.logs)?;
         let lan = network(&run, ground, play)?;
         let names: Vec<String> = play.machines.keys().cloned().collect();
-        let desk = Desk::set_up(&run, ground, &closures, &names)?;
+        let desk = Desk::set_up(&run, ground, &closures, &names, scale)?;
         let setting = Setting {
             run: &run,
             ground,
