@@ -2,12 +2,13 @@
 
 mod driver;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Result;
+use tokio::sync::OwnedMutexGuard;
 
 use super::budget::{self, Budget};
 use super::outcome::Played;
@@ -122,8 +123,9 @@ fn interactive_attribute(system: &str, play: &str) -> String {
 
 fn player(fleet: Fleet, system: String, base: PathBuf) -> Player {
     let runtime = tokio::runtime::Handle::current();
+    let rounds = Rounds::default();
     Arc::new(move |job: &Job, teller: &Teller| {
-        let played = runtime.block_on(play_one(&fleet, &system, &base, job, teller));
+        let played = runtime.block_on(play_one(&fleet, &system, &base, job, teller, &rounds));
         played.unwrap_or_else(|error| {
             Played::broken(&job.play, job.round, &base, format!("{error:#}"))
         })
@@ -136,15 +138,18 @@ async fn play_one(
     base: &Path,
     job: &Job,
     teller: &Teller,
+    rounds: &Rounds,
 ) -> Result<Played> {
     let claim = logs::claim(base, &job.folder())?;
+    teller.begins("waits for its last round");
+    let mut is_built = rounds.turn(&job.play.name).await;
     let started = Instant::now();
     let mut playing = Playing::new(&job.play);
     let mut log = String::new();
     teller.begins("the driver is built");
     let attribute = attribute(system, &job.play.name);
     let mut command = fleet.nix.test(&fleet.flake, fleet.stage, &attribute);
-    if job.round > 1 {
+    if *is_built {
         // What is in the store is played again all the same.
         command = command.arg("--rebuild");
     }
@@ -157,6 +162,8 @@ async fn play_one(
             }
         })
         .await?;
+    *is_built |= output.status.success();
+    drop(is_built);
     std::fs::write(claim.folder.join("driver.log"), log)?;
     let folder = logs::shown(&claim.folder);
     let seconds = started.elapsed().as_secs_f64();
@@ -164,9 +171,43 @@ async fn play_one(
     Ok(Played::of(&job.play, job.round, outcome))
 }
 
+/// The rounds of each play, which are played one after the other: the first one's output must be there for the next
+/// to be built once more.
+#[derive(Debug, Default)]
+struct Rounds(Mutex<BTreeMap<String, Arc<Turn>>>);
+
+/// Whether the play's test has been built.
+type Turn = tokio::sync::Mutex<bool>;
+
+impl Rounds {
+    /// Waits until no other round of the play is being built.
+    async fn turn(&self, play: &str) -> OwnedMutexGuard<bool> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(play.to_owned()).or_default())
+        };
+        turn.lock_owned().await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_round_is_built_again_only_behind_one_that_was_built() {
+        let rounds = Rounds::default();
+        let mut first = rounds.turn("boot").await;
+        let brief = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(brief, rounds.turn("boot"))
+            .await
+            .is_err());
+        // Another play has nothing to do with it.
+        assert!(!*rounds.turn("boot-Niko").await);
+        *first = true;
+        drop(first);
+        assert!(*rounds.turn("boot").await);
+    }
 
     #[test]
     fn a_play_is_an_attribute_by_its_name() {
