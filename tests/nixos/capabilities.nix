@@ -8,6 +8,17 @@ let
   steps = list: list ++ lib.concatMap (step: steps (step.during."then" or [ ])) list;
   all = tree: steps (tree.steps ++ lib.concatLists (lib.attrValues (tree.blocks or { })));
 
+  # Those that are played: of blocks only those that a step plays.
+  played =
+    tree:
+    lib.concatMap (
+      step:
+      if step ? play then
+        played tree tree.blocks.${step.play}
+      else
+        [ step ] ++ played tree (step.during."then" or [ ])
+    );
+
   verb =
     step:
     let
@@ -31,7 +42,8 @@ let
     );
 in
 tree:
-lib.unique (
+# A verb that nobody knows is an error in a block that is not played, too.
+builtins.deepSeq (map verb (all tree)) lib.unique (
   lib.concatMap (
     step:
     let
@@ -41,8 +53,8 @@ lib.unique (
         if row ? verb then
           row.verb == its && isValue row step.${its}
         else
-          lib.any (point: point.unit or null == row.unit) (points tree step);
+          lib.any (point: !(point ? journal) && point.unit or null == row.unit) (points tree step);
     in
     map (row: row.because) (builtins.filter needs mine)
-  ) (all tree)
+  ) (played tree tree.steps)
 )

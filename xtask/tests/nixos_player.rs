@@ -225,7 +225,14 @@ fn nix_knows_what_the_nixos_player_cannot_do() {
     assert!(slowed[0].contains("not slow it"), "{slowed:?}");
     let inside = "run = \"true\"; during = { when = \"p\"; \"then\" = [ { network = { loss = 0.5; }; } ]; };";
     let inside = format!("({} // {{ points.p.after = 1; }})", step(inside));
-    assert_eq!(eval(&inside), Ok(slowed));
+    assert_eq!(eval(&inside), Ok(slowed.clone()));
+    // A cell that does not play the block of another one can be played.
+    let block = "blocks.slow = [ { network = { loss = 0.5; }; } ];";
+    let with = |first: &str| format!("{{ steps = [ {{ name = \"s\"; {first} }} ]; {block} }}");
+    assert_eq!(eval(&with("run = \"true\";")), Ok(Vec::new()));
+    assert_eq!(eval(&with("play = \"slow\";")), Ok(slowed.clone()));
+    let then = "run = \"true\"; during = { when.after = 1; \"then\" = [ { play = \"slow\"; } ]; };";
+    assert_eq!(eval(&with(then)), Ok(slowed));
     // A word that the player does not know fails the evaluation, wherever it stands.
     for unknown in [
         step("explode = \"Niko\";"),
