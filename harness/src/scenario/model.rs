@@ -211,7 +211,7 @@ pub struct Units {
 #[serde(rename_all = "kebab-case")]
 pub struct During {
     pub when: Point,
-    /// Must not have been reached when `then` took effect.
+    /// Must not have been reached when the first fault of `then` took effect.
     pub before: Option<Point>,
     /// No step in here has a `during` of its own.
     pub then: Vec<Step>,

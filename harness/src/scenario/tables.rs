@@ -182,8 +182,8 @@ pub struct UnitsTable {
 pub struct DuringTable {
     /// The point at which `then` is played.
     pub when: PointHere,
-    /// A point that must not have been reached when `then` took effect: else the fault fell outside of its phase, and the
-    /// step fails. Both times are in the transcript.
+    /// A point that must not have been reached when the first fault of `then` took effect (without a fault, its last
+    /// step): else it fell outside of its phase, and the step fails. Both times are in the transcript.
     pub before: Option<PointHere>,
     /// The steps to play meanwhile. They have no `during`.
     pub then: Vec<Spot<StepTable>>,

@@ -61,7 +61,7 @@ pub enum StepResult {
 pub struct FaultTimes {
     /// `when` was seen.
     pub reached: f64,
-    /// The last step of `then` had taken effect.
+    /// The first fault of `then` had taken effect; the last step, if none is one.
     pub fell: f64,
     /// The last moment at which `before` was looked for and was not reached; the first at which it was.
     #[serde(skip_serializing_if = "Option::is_none")]
