@@ -58,10 +58,20 @@ impl Observer for Told {
     }
 }
 
-fn played(harness: &Harness, play_of: &Play, logs: &Path, told: &Told) -> Outcome {
+fn played(harness: &Harness, play_of: &Play, logs: &Path, told: &dyn Observer) -> Outcome {
+    played_from(harness, play_of, logs, told, false)
+}
+
+fn played_from(
+    harness: &Harness,
+    play_of: &Play,
+    logs: &Path,
+    told: &dyn Observer,
+    cold: bool,
+) -> Outcome {
     let options = PlayOptions {
         logs: logs.to_owned(),
-        cold: false,
+        cold,
         keep_failed: None,
     };
     play(harness, &ground(harness), play_of, &options, told)
@@ -311,4 +321,193 @@ fn a_failure_says_what_was_expected_and_found_and_a_control_must_have_one() {
         found.contains("this control was to fail at `nobody comes this far`"),
         "{found}"
     );
+}
+
+const IN_TIME: &str = r#"
+title = "What is done to a machine is done once, and in its time"
+proves = "Nothing of a fleet."
+
+[machines.client]
+helper = true
+
+[[steps]]
+name = "what is in memory is gone after a reboot"
+run = "touch /run/before"
+on = "client"
+
+[[steps]]
+name = "a reboot in a second"
+reboot = "client"
+within = 1
+fails = "did not restart within 1 s"
+
+[[steps]]
+name = "it restarts in the end"
+wait = { on = "client", no-file = "/run/before" }
+within = 120
+
+[[steps]]
+name = "and is up"
+wait = { on = "client", unit = "nginx.service" }
+within = 120
+
+[[steps]]
+name = "a reboot takes what it takes"
+reboot = "client"
+
+[[steps]]
+name = "it stands still"
+freeze = "client"
+
+[[steps]]
+name = "and no stiller"
+freeze = "client"
+fails = "client is frozen"
+
+[[steps]]
+name = "it goes on"
+thaw = "client"
+
+[[steps]]
+name = "and no further"
+thaw = "client"
+fails = "client is not frozen"
+
+[[steps]]
+name = "there is no such unit"
+run = "true"
+expect.units.client = { untouched = ["ngnix.service"] }
+fails = "no such unit"
+"#;
+
+#[test]
+fn what_is_done_to_a_machine_is_done_once_and_in_its_time() {
+    let Some(harness) = common::harness() else {
+        return;
+    };
+    let logs = common::Logs::create("play-in-time");
+    let play = plays(IN_TIME).remove(0);
+    let outcome = played(&harness, &play, logs.path(), &Told::default());
+    assert_eq!(outcome.verdict, Verdict::Passed, "{}", explain(&outcome));
+}
+
+const ONE_STEP: &str = r#"
+title = "A machine is asked something"
+proves = "Nothing."
+
+[machines.client]
+helper = true
+
+[[steps]]
+name = "it answers"
+run = "true"
+on = "client"
+"#;
+
+#[test]
+fn a_cold_play_boots_although_there_is_a_snapshot() {
+    let Some(harness) = common::harness() else {
+        return;
+    };
+    let logs = common::Logs::create("play-cold");
+    let play = plays(ONE_STEP).remove(0);
+    let boots = |name: &str, cold: bool| {
+        let logs = logs.path().join(name);
+        let outcome = played_from(&harness, &play, &logs, &Told::default(), cold);
+        assert_eq!(outcome.verdict, Verdict::Passed, "{}", explain(&outcome));
+        let transcript = std::fs::read_to_string(logs.join("transcript.txt")).unwrap();
+        transcript.contains("cold boot")
+    };
+    // The first may have had to make the snapshot.
+    boots("first", false);
+    assert!(!boots("restored", false));
+    assert!(boots("cold", true));
+}
+
+const LOST: &str = r#"
+title = "A machine is lost"
+proves = "Nothing."
+
+[machines.client]
+helper = true
+
+[[steps]]
+name = "it goes"
+run = "HOW"
+on = "client"
+expect.exit = "any"
+
+[[steps]]
+name = "it is asked something"
+run = "true"
+on = "client"
+"#;
+
+#[test]
+fn a_guest_that_panics_fails_its_play_and_says_where_to_look() {
+    let Some(harness) = common::harness() else {
+        return;
+    };
+    let logs = common::Logs::create("play-panic");
+    let panics = "echo 1 >/proc/sys/kernel/sysrq; sleep 1; echo c >/proc/sysrq-trigger";
+    let text = LOST.replace("HOW", panics);
+    let outcome = played(
+        &harness,
+        &plays(&text).remove(0),
+        logs.path(),
+        &Told::default(),
+    );
+    assert_eq!(outcome.verdict, Verdict::Failed, "{}", explain(&outcome));
+    let failure = outcome.failure.unwrap();
+    assert_eq!(failure.step.as_deref(), Some("it is asked something"));
+    assert!(failure.found.contains("panicked"), "{}", failure.found);
+    assert_eq!(failure.error, None);
+    assert!(failure.next_step.unwrap().starts_with("read "));
+}
+
+/// Kills QEMU before the second step of a play of this name.
+struct Killer {
+    play: String,
+}
+
+impl Observer for Killer {
+    fn step_begins(&self, index: usize, _step: &Step) {
+        if index != 1 {
+            return;
+        }
+        let mut killed = 0;
+        for run in std::fs::read_dir(common::cache().join("runs")).unwrap() {
+            let run = run.unwrap();
+            if !run.file_name().to_string_lossy().starts_with(&self.play) {
+                continue;
+            }
+            let file = run.path().join("machines/client/pid");
+            let pid = std::fs::read_to_string(file).unwrap();
+            let kill = std::process::Command::new("kill")
+                .args(["-KILL", pid.trim()])
+                .status();
+            assert!(kill.unwrap().success());
+            killed += 1;
+        }
+        assert_eq!(killed, 1);
+    }
+}
+
+#[test]
+fn a_play_whose_qemu_dies_is_broken_and_says_where_to_look() {
+    let Some(harness) = common::harness() else {
+        return;
+    };
+    let logs = common::Logs::create("play-died");
+    let text = LOST.replace("HOW", "true");
+    let mut play = plays(&text).remove(0);
+    play.name = format!("lost-{}", std::process::id());
+    let killer = Killer {
+        play: play.name.clone(),
+    };
+    let outcome = played(&harness, &play, logs.path(), &killer);
+    assert_eq!(outcome.verdict, Verdict::Broken, "{}", explain(&outcome));
+    let failure = outcome.failure.unwrap();
+    assert_eq!(failure.error, Some(harness::ErrorKind::MachineDied));
+    assert!(failure.next_step.unwrap().starts_with("read "));
 }

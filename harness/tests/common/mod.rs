@@ -11,13 +11,17 @@ pub fn tools() -> Tools {
     Tools::debian(&prefix)
 }
 
+/// Where images, snapshots and runs lie.
+pub fn cache() -> PathBuf {
+    std::env::var_os("HARNESS_CACHE")
+        .map_or_else(|| std::env::temp_dir().join("harness-tests"), PathBuf::from)
+}
+
 /// `None` when this machine has not what guests need: a reported skip, and a failure where skips are not allowed.
 pub fn harness() -> Option<Harness> {
-    let cache = std::env::var_os("HARNESS_CACHE")
-        .map_or_else(|| std::env::temp_dir().join("harness-tests"), PathBuf::from);
     let opened = Harness::open(Options {
         tools: tools(),
-        cache,
+        cache: cache(),
         accelerator: Wanted::Auto,
         timeout_scale: 1.0,
         progress: Progress::new(|object, step| eprintln!("{object}: {step}")),

@@ -179,10 +179,7 @@ impl Setting<'_> {
         };
         match machine {
             scenario::Machine::Helper => {
-                let origin = match self.cold {
-                    true => Origin::Cold,
-                    false => Origin::Up,
-                };
+                let origin = origin(self.cold, Origin::Up);
                 self.run.start(&self.ground.image, spec(Ready::Ssh), origin)
             }
             scenario::Machine::Host(host) => {
@@ -218,20 +215,18 @@ impl Setting<'_> {
             self.observer.setup(name, &words);
             installation.install(machine)
         };
+        let key = installation.key();
+        let kept = Origin::Snapshot {
+            key: &key,
+            prepare: &install,
+        };
+        let origin = origin(self.cold, kept);
+        let machine = self.run.start(&self.ground.image, spec, origin)?;
         if self.cold {
-            let machine = self.run.start(&self.ground.image, spec, Origin::Cold)?;
             self.observer.setup(name, &format!("{first} is installed"));
             installation.install(&machine)?;
             return Ok(machine);
         }
-        let machine = self.run.start(
-            &self.ground.image,
-            spec,
-            Origin::Snapshot {
-                key: &installation.key(),
-                prepare: &install,
-            },
-        )?;
         wait_settled(&machine, BRIEF)?;
         Ok(machine)
     }
@@ -275,6 +270,14 @@ impl Setting<'_> {
                 ),
             )),
         }
+    }
+}
+
+/// Where a machine comes from: with `cold` nothing that is kept is used.
+fn origin(cold: bool, kept: Origin<'_>) -> Origin<'_> {
+    match cold {
+        true => Origin::Cold,
+        false => kept,
     }
 }
 
@@ -370,6 +373,16 @@ mod tests {
             steps: Vec::new(),
             file: "p.toml".to_owned(),
         }
+    }
+
+    #[test]
+    fn a_cold_play_restores_nothing() {
+        assert!(matches!(origin(true, Origin::Up), Origin::Cold));
+        assert!(matches!(origin(false, Origin::Up), Origin::Up));
+        let prepare: crate::machine::Prepare = &|_| Ok(());
+        let kept = Origin::Snapshot { key: "k", prepare };
+        assert!(matches!(origin(true, kept), Origin::Cold));
+        assert!(matches!(origin(false, kept), Origin::Snapshot { .. }));
     }
 
     #[test]
