@@ -36,16 +36,7 @@ let
     inherit home;
   };
   entry = name: key: ''command="${guard}/bin/slipway-guard release --as ${name}",restrict ${key}'';
-  # As of the user `deploy`: no home of its own, a shell that runs the forced command, a password that never matches.
-  account = group: description: keys: {
-    isSystemUser = true;
-    inherit group description;
-    home = "/var/empty";
-    createHome = false;
-    useDefaultShell = true;
-    hashedPassword = "*";
-    openssh.authorizedKeys = { inherit keys; };
-  };
+  loginByKey = import ../users/login-by-key.nix;
   # Without the comment at its end, which may be anything.
   bare = key: lib.take 2 (lib.splitString " " key);
   # Whoever logs in under another account's name gets that account's keys and rights.
@@ -161,11 +152,13 @@ in
       };
     })
     (lib.mkIf (cfg.enable && cfg.keys != { }) {
-      users.users.${cfg.user} = account cfg.user "Builds of other machines" (
-        lib.mapAttrsToList (
+      users.users.${cfg.user} = loginByKey {
+        group = cfg.user;
+        description = "Builds of other machines";
+        keys = lib.mapAttrsToList (
           _: key: ''command="${config.nix.package}/bin/nix-daemon --stdio",restrict ${key}''
-        ) cfg.keys
-      );
+        ) cfg.keys;
+      };
       users.groups.${cfg.user} = { };
       # Nix builds what it is told to for those alone whom it trusts.
       nix.settings.trusted-users = [ cfg.user ];
@@ -205,9 +198,11 @@ in
     })
     (lib.mkIf releases.enable {
       environment.etc."slipway-guard/builder.json".text = builtins.toJSON door;
-      users.users.${releases.user} = account releases.user "Releases" (
-        lib.mapAttrsToList entry releases.keys
-      );
+      users.users.${releases.user} = loginByKey {
+        group = releases.user;
+        description = "Releases";
+        keys = lib.mapAttrsToList entry releases.keys;
+      };
       users.groups.${releases.user} = { };
       systemd.tmpfiles.rules = [
         "d ${home} 0700 ${releases.user} ${releases.user} - -"

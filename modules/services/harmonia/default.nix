@@ -103,16 +103,10 @@ in
 
     users.users = lib.mkMerge [
       {
-        ${cfg.push.user} = {
-          isSystemUser = true;
+        ${cfg.push.user} = import ../../users/login-by-key.nix {
           group = cfg.push.user;
           description = "What the builder brings into the binary cache";
-          # As of the user `deploy`: no home of its own, a shell for what ssh runs, a password that never matches.
-          home = "/var/empty";
-          createHome = false;
-          useDefaultShell = true;
-          hashedPassword = "*";
-          openssh.authorizedKeys.keys = map (key: "restrict ${key}") (lib.attrValues cfg.push.keys);
+          keys = map (key: "restrict ${key}") (lib.attrValues cfg.push.keys);
         };
       }
       (lib.mkIf releases.enable { ${releases.user}.extraGroups = [ cfg.push.user ]; })

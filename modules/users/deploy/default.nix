@@ -36,19 +36,11 @@ in
   };
 
   config = lib.mkIf cfg.enable {
-    users.users.deploy = {
-      isSystemUser = true;
+    users.users.deploy = import ../login-by-key.nix {
       group = "deploy";
       description = "Deployments";
-      # No home, so that no file of its own can change what its logins do.
-      home = "/var/empty";
-      createHome = false;
-      # A real shell: ssh runs every command through it, and with nologin not even a forced command would start.
-      useDefaultShell = true;
-      # No password ever matches, yet the account is not locked: sshd without PAM turns locked ones away.
-      hashedPassword = "*";
       # No terminal, no forwarding, no agent: a deployment needs none of them.
-      openssh.authorizedKeys.keys = lib.mapAttrsToList entry cfg.keys;
+      keys = lib.mapAttrsToList entry cfg.keys;
     };
     users.groups.deploy = { };
 
