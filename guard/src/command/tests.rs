@@ -1,4 +1,5 @@
 use super::*;
+use crate::refusal::Code;
 use proptest::prelude::*;
 
 const C: &str = "/nix/store/0123456789abcdfghijklmnpqrsvwxyz-activatable-nixos-system-Niko-26.05";
