@@ -6,95 +6,32 @@ mod fetch;
 pub mod figures;
 pub mod hydra;
 pub mod plan;
+mod settings;
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
 use crate::answer::{Accepted, BuildAccepted, Done, History, HostState, Status, UpgradeResult};
 use crate::client;
 use crate::command::TEXT_LIMIT;
-use crate::config::{read_bounded, Places};
+use crate::config::read_bounded;
 use crate::refusal::{one_line, Code, Refusal, EXIT_CODE};
 use crate::release::{Release, SignedRelease};
 use crate::time::Time;
 use crate::window::{Opening, Window};
 use crate::wire::Request;
 use plan::{Candidate, Next};
+use settings::Partly;
 
-/// Where the NixOS module puts its settings.
-pub const FILE: &str = "/etc/slipway-guard/upgrade.json";
+pub use settings::{Settings, Source, FILE};
+
 /// sysexits' EX_TEMPFAIL: the next look may find it otherwise.
 const NOT_NOW: i32 = 75;
 /// Entries of the record among which an earlier attempt is looked for; all that one answer has.
 const ENTRIES: u16 = 1000;
-
-/// As the NixOS module writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Settings {
-    pub host: String,
-    pub source: Source,
-    /// Hosts that have to be healthy with the same release before: where each tells its figures.
-    #[serde(default)]
-    pub canaries: BTreeMap<String, String>,
-    /// For how long they have to have had it.
-    #[serde(default)]
-    pub soak_seconds: u64,
-    /// Whether it is rebooted where that is due, while the window is open.
-    pub reboot: bool,
-    #[serde(default)]
-    pub window: Option<Window>,
-    pub confirm_timeout_seconds: u64,
-    /// A link that keeps what was fetched until it is activated.
-    pub root: PathBuf,
-    pub programs: Programs,
-    #[serde(default = "socket")]
-    pub socket: PathBuf,
-}
-
-/// Who says what the host is to have.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "is")]
-pub enum Source {
-    /// The fleet's signer, by the newest release that lies there.
-    Release { url: String },
-    /// A Hydra, by the latest finished build of a job.
-    Hydra { url: String },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Programs {
-    pub curl: PathBuf,
-    pub nix_store: PathBuf,
-}
-
-fn socket() -> PathBuf {
-    Places::default().socket
-}
-
-/// What a configuration that was just activated says of where the next release comes from; its guard may be a newer one.
-#[derive(Debug, Deserialize)]
-struct Partly {
-    source: Source,
-}
-
-impl Settings {
-    /// # Errors
-    /// If it says what cannot be.
-    pub fn parse(json: &[u8]) -> Result<Self> {
-        serde_json::from_slice(json).context("it cannot be read")
-    }
-
-    fn read(path: &Path) -> Result<Self> {
-        Self::parse(&read_bounded(path)?).with_context(|| format!("cannot use {}", path.display()))
-    }
-}
 
 /// What one look came to.
 #[derive(Debug)]
