@@ -1,24 +1,18 @@
 //! What the guard knows across reboots: one file, replaced as a whole, changed by one process at a time.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+mod store;
 
-use anyhow::{bail, Context, Result};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Activation, HostState, ReleaseId, Upgrade};
 use crate::machine::Step;
 use crate::release::SignedRelease;
-use crate::room;
 use crate::store_path::StorePath;
 use crate::time::Time;
-use crate::whole_file;
+
+pub use store::{lock, Store};
 
 const VERSION: u32 = 1;
-const LIMIT: u64 = 8 * 1024 * 1024;
 /// Closures that a rollback may go to. Beyond that the oldest are forgotten.
 const CONFIRMED: usize = 100;
 
@@ -222,107 +216,6 @@ impl State {
             .chain(tested)
             .find(|(known, _)| *known == toplevel)
             .and_then(|(_, release)| release.as_ref())
-    }
-}
-
-/// Where the state lies.
-#[derive(Debug, Clone)]
-pub struct Store {
-    folder: PathBuf,
-}
-
-impl Store {
-    /// # Errors
-    /// If the folder is not the guard's alone.
-    pub fn open(folder: &Path) -> Result<Self> {
-        whole_file::own_folder(folder, 0o700)?;
-        Ok(Self {
-            folder: folder.to_owned(),
-        })
-    }
-
-    /// # Errors
-    /// If it cannot be read, or is of a newer guard in another form.
-    pub fn read(&self) -> Result<State> {
-        let path = self.file();
-        let Some(bytes) = whole_file::read(&path, LIMIT)? else {
-            return Ok(State::default());
-        };
-        let state: State = serde_json::from_slice(&bytes)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        if state.version != VERSION {
-            bail!("{} is of version {}", path.display(), state.version);
-        }
-        Ok(state)
-    }
-
-    /// Reads, changes and writes while no other process does. For what is about to be begun: on a full disk nothing is.
-    ///
-    /// # Errors
-    /// If it cannot be read or written; what `change` answers comes back otherwise.
-    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
-        self.changed(change, |file, json| whole_file::write(file, json, 0o600))
-    }
-
-    /// The same for what has happened already: on a full disk, too.
-    ///
-    /// # Errors
-    /// As `change`.
-    pub fn settle<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
-        self.changed(change, |file, json| {
-            self.in_room(|| whole_file::write(file, json, 0o600))
-        })
-    }
-
-    /// Writes what has happened elsewhere, on a full disk, too.
-    ///
-    /// # Errors
-    /// Those of `write`.
-    pub fn in_room<T>(&self, write: impl FnMut() -> Result<T>) -> Result<T> {
-        room::write(&self.folder, write)
-    }
-
-    /// Takes the room for `settle` and `in_room`.
-    pub fn keep_room(&self) {
-        room::keep(&self.folder);
-    }
-
-    fn changed<T>(
-        &self,
-        change: impl FnOnce(&mut State) -> T,
-        write: impl FnOnce(&Path, &[u8]) -> Result<()>,
-    ) -> Result<T> {
-        let _lock = lock(&self.folder.join("state.lock"), FlockArg::LockExclusive)?
-            .context("the state is locked")?;
-        let mut state = self.read()?;
-        let answer = change(&mut state);
-        let mut json = serde_json::to_vec_pretty(&state).context("cannot write the state")?;
-        json.push(b'\n');
-        write(&self.file(), &json)?;
-        Ok(answer)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.join("state.json")
-    }
-}
-
-/// A lock on a file in a folder of the guard's own; none if another process has it.
-///
-/// # Errors
-/// If the file cannot be opened.
-pub fn lock(path: &Path, how: FlockArg) -> Result<Option<Flock<File>>> {
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .custom_flags(OFlag::O_NOFOLLOW.bits() | OFlag::O_CLOEXEC.bits())
-        .open(path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
-    match Flock::lock(file, how) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 
