@@ -173,17 +173,7 @@ impl Early<'_> {
             state.trial = Some(trial);
             return None;
         }
-        let current = Current {
-            activation: trial.activation.clone(),
-            profile: None,
-            step: Step::RestoreProfile,
-            on_trial: trial.one_shot,
-            boot_default: trial.previous.clone(),
-            profile_before: trial.profile_before.clone(),
-            confirm_until: None,
-            lease_seconds: None,
-        };
-        for line in self.back(&current, booted) {
+        for line in self.back(&trial.taken_back(), booted) {
             crate::serve::eprintln_line(&line);
         }
         let mut activation = trial.activation;

@@ -116,6 +116,22 @@ pub struct Trial {
     pub booted: bool,
 }
 
+impl Trial {
+    /// The activation as it stands when the trial is over: the old profile and the old default are to be restored.
+    pub fn taken_back(&self) -> Current {
+        Current {
+            activation: self.activation.clone(),
+            profile: None,
+            step: Step::RestoreProfile,
+            on_trial: self.one_shot,
+            boot_default: self.previous.clone(),
+            profile_before: self.profile_before.clone(),
+            confirm_until: None,
+            lease_seconds: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {

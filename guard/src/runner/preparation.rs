@@ -89,19 +89,10 @@ impl Runner<'_> {
 
     pub(super) fn prepare_end_of_trial(&mut self, state: &State) -> Result<Prepared> {
         let trial = state.trial.as_ref().context("there is no trial")?;
-        let mut activation = trial.activation.clone();
-        activation.ended = None;
+        let mut current = trial.taken_back();
+        current.activation.ended = None;
         Ok(Prepared {
-            current: Current {
-                activation,
-                profile: None,
-                step: Step::RestoreProfile,
-                on_trial: trial.one_shot,
-                boot_default: trial.previous.clone(),
-                profile_before: trial.profile_before.clone(),
-                confirm_until: None,
-                lease_seconds: None,
-            },
+            current,
             admission: None,
             course_purpose: Purpose::Recovery,
             boot_touched: true,
