@@ -8,7 +8,8 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use guard::refusal::{Code, EXIT_CODE};
-use support::host::{answer, finish, spawn, Host};
+use support::client::{answer, finish, spawn};
+use support::host::Host;
 use support::{in_a_host_of_its_own, run, until, write};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";

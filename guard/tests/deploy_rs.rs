@@ -5,7 +5,8 @@ mod support;
 
 use guard::answer::{Cause, Outcome};
 use guard::release::ActionKind;
-use support::host::{answer, Answer, Host};
+use support::client::{answer, Answer};
+use support::host::Host;
 use support::{in_a_host_of_its_own, skip, write};
 
 const SSH_OPTIONS: [&str; 8] = [

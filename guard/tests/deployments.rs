@@ -10,7 +10,8 @@ use std::time::Duration;
 use guard::answer::{Cause, HostState, Outcome};
 use guard::refusal::Code;
 use guard::release::ActionKind;
-use support::host::{finish, spawn, Host};
+use support::client::{finish, spawn};
+use support::host::Host;
 use support::{in_a_host_of_its_own, run, until};
 
 fn rolled_back(host: &Host) -> Cause {

@@ -9,7 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use guard::answer::{HostState, Outcome};
 use guard::release::ActionKind;
 use guard::store_path::StorePath;
-use support::host::{finish, spawn, Host};
+use support::client::{finish, spawn};
+use support::host::Host;
 use support::releases::{release, sign};
 use support::{in_a_host_of_its_own, run, until, write, PLACE};
 

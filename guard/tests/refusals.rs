@@ -7,7 +7,8 @@ use guard::answer::Health;
 use guard::refusal::Code;
 use guard::release::{ActionKind, NAMESPACE};
 use guard::time::Time;
-use support::host::{answer, finish, spawn, Host};
+use support::client::{answer, finish, spawn, Answer};
+use support::host::Host;
 use support::releases::{release, sign, sign_text};
 use support::{in_a_host_of_its_own, run, until};
 
@@ -181,7 +182,7 @@ fn a_release_is_taken_only_whole_new_and_signed() {
 }
 
 /// Asks for a look at it, which makes every check that an activation makes.
-fn look(host: &Host, counter: u64, name: &str) -> support::host::Answer {
+fn look(host: &Host, counter: u64, name: &str) -> Answer {
     host.release(counter, name, ActionKind::Switch);
     host.activate(name, " --dry-activate")
 }

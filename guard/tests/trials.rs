@@ -6,7 +6,8 @@ mod support;
 use guard::answer::{HostState, Outcome};
 use guard::refusal::Code;
 use guard::release::ActionKind;
-use support::host::{finish, spawn, Host};
+use support::client::{finish, spawn};
+use support::host::Host;
 use support::releases::{release, sign};
 use support::{in_a_host_of_its_own, run, until};
 

@@ -12,7 +12,8 @@ use guard::refusal::Code;
 use guard::release::{ActionKind, SignedRelease};
 use guard::time::Time;
 use serde_json::json;
-use support::host::{answer, Answer, Host};
+use support::client::{answer, Answer};
+use support::host::Host;
 use support::releases::{release, sign, sign_text};
 use support::{in_a_host_of_its_own, run, write, PLACE};
 

@@ -4,6 +4,7 @@
 // Each test program uses a part of it.
 #![allow(dead_code)]
 
+pub mod client;
 pub mod host;
 pub mod releases;
 
