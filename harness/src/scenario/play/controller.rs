@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ground::{Closures, Ground, Nix};
+use super::store;
 use crate::cache;
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::{Command, Guarded};
@@ -299,7 +300,7 @@ fn environment(dir: &Path, store: &Path, nix: &Nix) -> BTreeMap<String, String> 
         ("TMPDIR", dir.join("tmp").display().to_string()),
         ("LANG", "C.UTF-8".to_owned()),
         ("TERM", "dumb".to_owned()),
-        ("NIX_REMOTE", store_url(store)),
+        ("NIX_REMOTE", store::url(store)),
         (
             "NIX_CONFIG",
             "experimental-features = nix-command flakes\nsubstituters =\nflake-registry =\n\
@@ -313,72 +314,6 @@ fn environment(dir: &Path, store: &Path, nix: &Nix) -> BTreeMap<String, String> 
         env.insert("NIX_CONF_DIR".to_owned(), conf.display().to_string());
     }
     env
-}
-
-/// A store of its own, with the usual names: signatures of a play do not stay with this host's store, and a garbage
-/// collection on the controller takes nothing from it.
-fn store_url(store: &Path) -> String {
-    format!("local?root={}", store.display())
-}
-
-impl Nix {
-    fn flakes(&self) -> Command {
-        self.command("nix")
-            .args(["--extra-experimental-features", "nix-command"])
-    }
-
-    /// A signing key that nobody else ever reads; gives its public half.
-    fn make_key(&self, file: &Path) -> Result<String> {
-        let secret = self
-            .flakes()
-            .args(["key", "generate-secret", "--key-name", "play"])
-            .success(HOST)?
-            .text();
-        let made = tempfile::NamedTempFile::new_in(file.parent().unwrap_or(Path::new("/")))
-            .map_err(|e| Error::io("make", file, e))?;
-        cache::write(made.path(), secret.as_bytes())?;
-        let public = self
-            .flakes()
-            .args(["key", "convert-secret-to-public"])
-            .stdin(made.path())
-            .success(HOST)?
-            .text();
-        made.persist(file)
-            .map_err(|e| Error::io("keep", file, e.error))?;
-        Ok(public)
-    }
-
-    /// Puts into `store` what can be deployed, with the derivations: newer deploy-rs asks for them.
-    fn fill(&self, store: &Path, closures: &Closures) -> Result<()> {
-        let mut paths: Vec<&Path> = closures
-            .values()
-            .flat_map(|closure| [closure.profile.as_path(), closure.toplevel.as_path()])
-            .collect();
-        paths.sort_unstable();
-        paths.dedup();
-        let derivers = self
-            .command("nix-store")
-            .args(["--query", "--deriver"])
-            .args(closures.values().map(|closure| &closure.profile))
-            .success(HOST)?
-            .text();
-        let mut derivers: Vec<&str> = derivers.lines().collect();
-        derivers.sort_unstable();
-        derivers.dedup();
-        if derivers.contains(&"unknown-deriver") {
-            return Err(Error::new(
-                ErrorKind::State,
-                "a profile has no derivation in this store, and deploy-rs asks for it",
-            )
-            .try_next("build it here"));
-        }
-        self.flakes()
-            .args(["copy", "--no-check-sigs", "--to", &store_url(store)])
-            .args(paths)
-            .args(derivers)
-            .success(HOST)
-            .map(drop)
-    }
 }
 
 #[cfg(test)]

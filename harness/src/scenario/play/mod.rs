@@ -13,6 +13,7 @@ mod points;
 mod running;
 mod stage;
 mod steps;
+mod store;
 mod units;
 mod verdict;
 
