@@ -7,6 +7,8 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use super::digest::{self, Digest};
+use super::machines::override_input;
+use super::Fleet;
 use crate::cache_dir::CacheDir;
 use crate::failure::{self, Exit, Failure};
 use crate::fleet::lock::Inputs;
@@ -14,6 +16,8 @@ use crate::report;
 use crate::tools::cargo;
 use crate::whole_file;
 
+/// The stand-in's input for programs that cargo built, in `bin/`.
+pub(super) const CRATES: &str = "crates";
 /// The crate that has its program here.
 const CRATE: &str = "guard";
 const PROGRAM: &str = "slipway-guard";
@@ -25,6 +29,40 @@ const SOURCES: [&str; 3] = ["guard/src", "guard/Cargo.toml", "Cargo.lock"];
 pub struct OwnPrograms {
     pub folder: PathBuf,
     pub hash: String,
+}
+
+impl Fleet {
+    /// The folder with programs of ours (`bin/`) that rehearsed hosts run; none if they run none.
+    pub fn own_programs(&self) -> Option<&Path> {
+        self.own_programs.as_deref()
+    }
+
+    /// Adds a program of ours to those that cargo built, in a folder of their own, as the stand-in's packages.
+    ///
+    /// # Errors
+    /// If they cannot be copied.
+    pub fn with_program(mut self, name: &str, program: &Path, folder: &Path) -> Result<Self> {
+        let bin = folder.join("bin");
+        let mut copies = vec![(program.to_owned(), bin.join(name))];
+        if let Some(own) = &self.own_programs {
+            let there = std::fs::read_dir(own.join("bin")).context("cannot read our programs")?;
+            for entry in there {
+                let entry = entry.context("cannot read our programs")?;
+                copies.push((entry.path(), bin.join(entry.file_name())));
+            }
+        }
+        let place = || -> std::io::Result<()> {
+            std::fs::create_dir_all(&bin)?;
+            copies
+                .iter()
+                .try_for_each(|(from, to)| std::fs::copy(from, to).map(drop))
+        };
+        place().map_err(|error| {
+            Failure::failed(format!("cannot copy {name} to {}: {error}", bin.display()))
+        })?;
+        override_input(&mut self.flake, CRATES, folder);
+        Ok(self)
+    }
 }
 
 /// The programs that hosts of this fleet may run, compiled if they are not: its own, or of the clone that this xtask was
