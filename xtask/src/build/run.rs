@@ -1,29 +1,29 @@
 //! The coordinator: starts workers and builds as `evaluations` and `slots` say, and keeps what becomes of each host.
 
+mod hear;
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::sync::mpsc::{unbounded_channel, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
 use super::builds::Builds;
-use super::doing::Doing;
-use super::evaluations::{Evaluations, Verdict};
-use super::failures;
+use super::evaluations::Evaluations;
 use super::guard::Guard;
-use super::outcome::{Error, Evaluation, Host, Outcome};
+use super::outcome::{Evaluation, Host};
 use super::request::{Done, Finished, Request};
 use super::reuse::Reuse;
 use super::slots::{self, Start};
 use super::worker::{Id, Message};
-use super::workers::{Ended, Workers};
+use super::workers::Workers;
 use crate::evaluate::apply::{HostEvaluation, Overview, Wanted};
 use crate::evaluate::Fleet;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory;
 use crate::report::live::Live;
-use crate::tools::nix::log;
 
 pub struct Run {
     fleet: Fleet,
@@ -172,14 +172,6 @@ impl Run {
         Ok(())
     }
 
-    async fn take_known(&mut self, known: HostEvaluation) -> Result<()> {
-        match self.reuse.closure_size(&known.host) {
-            Some(size) => self.already_built(known, size),
-            None => self.take(known, None).await?,
-        }
-        Ok(())
-    }
-
     fn start_workers(&mut self) {
         while let Some(batch) = self.evaluations.next() {
             let id = self.id();
@@ -225,181 +217,6 @@ impl Run {
 
     fn evaluation(&self, host: &HostName) -> Option<&HostEvaluation> {
         self.evaluated.get(host).or_else(|| self.reuse.known(host))
-    }
-
-    async fn hear(&mut self, message: Message) -> Result<()> {
-        match message {
-            Message::WorkerStarted(id, pid) => self.workers.started(id, pid),
-            Message::WorkerSaid(id, event) => {
-                let memory = &mut self.evaluations.memory;
-                let said = self.workers.said(id, *event, memory);
-                if let Some(overview) = said.overview.map(|it| self.fleet.complete(it)) {
-                    if self
-                        .assumed
-                        .take()
-                        .is_some_and(|assumed| assumed != overview)
-                    {
-                        self.other = Some(overview);
-                        return Ok(());
-                    }
-                }
-                if let Some(seconds) = said.start {
-                    self.evaluations.saw_start(seconds);
-                }
-                if let Some(host) = said.begun {
-                    self.doing(&host, Doing::Evaluating);
-                }
-                if let Some(warning) = said.warning {
-                    self.live.say(&format!("warning: {warning}"));
-                }
-                if let Some(more) = said.more_warnings {
-                    self.live.say(&more);
-                }
-                if let Some((evaluation, seconds)) = said.done {
-                    self.evaluations.saw_host(seconds);
-                    let host = evaluation.host.clone();
-                    if let Some(entry) = &evaluation.inventory {
-                        self.entries.insert(host.clone(), entry.clone());
-                    }
-                    self.evaluated.insert(host, evaluation.clone());
-                    self.take(evaluation, Some(seconds)).await?;
-                }
-            }
-            Message::WorkerEnded(id, output) => {
-                if let Some(ended) = self.workers.ended(id, output?) {
-                    if let Some(more) = &ended.more_warnings {
-                        self.live.say(more);
-                    }
-                    self.worker_ended(ended)?;
-                }
-            }
-            Message::BuildSaid(_, log::Event::Waiting(what)) => {
-                if self.waits.insert(what.clone()) {
-                    self.live.say(&format!("another process is busy: {what}"));
-                }
-            }
-            Message::BuildSaid(id, event) => {
-                for (host, doing) in self.builds.said(id, event) {
-                    self.doing(&host, doing);
-                }
-            }
-            Message::BuildEnded(id, built) => {
-                let built = built?;
-                if let Some(error) = &built.unkept {
-                    let text = format!("warning: cannot keep closures: {error:#}");
-                    self.live.say(&text);
-                }
-                for host in self.builds.ended(id, built, &self.fleet.nix.words()) {
-                    self.end(host);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn worker_ended(&mut self, ended: Ended) -> Result<()> {
-        let budget = self.evaluations.memory.budget();
-        let verdict =
-            self.evaluations
-                .ended(ended.batch.clone(), ended.done, ended.begun, ended.ending);
-        let (host, error) = match verdict {
-            Verdict::Continue => return Ok(()),
-            Verdict::Fleet => {
-                let text = ended.message(&self.fleet);
-                let message = format!("cannot evaluate the fleet: {text}");
-                return Err(self.fleet.failure(message).into());
-            }
-            Verdict::TooLarge(host) => {
-                let error = failures::too_large(&host, budget);
-                (host, error)
-            }
-            Verdict::Failed(host) => {
-                let text = ended.message(&self.fleet);
-                let error = failures::evaluation(&host, &text, self.fleet.after_error(&text));
-                (host, error)
-            }
-        };
-        self.end(Host {
-            error: Some(error),
-            ..Host::new(host, Outcome::EvaluationFailed)
-        });
-        Ok(())
-    }
-
-    /// A host is evaluated: it is built if something here builds for its system.
-    async fn take(&mut self, evaluation: HostEvaluation, seconds: Option<f64>) -> Result<()> {
-        let host = evaluation.host.clone();
-        let system = (evaluation.inventory.as_ref()).map(|entry| entry.system.clone());
-        let toplevel = evaluation
-            .toplevel
-            .with_context(|| format!("the evaluation of host {host} gave no toplevel"))?;
-        let mut row = Host {
-            system: system.clone(),
-            toplevel: Some(toplevel.out),
-            profile: evaluation.profile,
-            derivation: Some(toplevel.drv),
-            evaluation_seconds: seconds,
-            ..Host::new(host.clone(), Outcome::EvaluatedOnly)
-        };
-        if let Some(system) = system {
-            if !self.builds_for(&system).await? {
-                row.error = Some(Error::new(format!(
-                    "host {host} is not built here: no builder for {system}"
-                )));
-                self.end(row);
-                return Ok(());
-            }
-        }
-        self.doing(&host, Doing::Starting);
-        self.builds.expect(row);
-        self.ready.push(host);
-        Ok(())
-    }
-
-    async fn builds_for(&mut self, system: &str) -> Result<bool> {
-        // The usual case costs no question.
-        if system == format!("{}-linux", std::env::consts::ARCH) {
-            return Ok(true);
-        }
-        let systems = match self.systems.take() {
-            Some(systems) => systems,
-            None => self.fleet.nix.capabilities().await?.systems(),
-        };
-        let found = systems.contains(system);
-        self.systems = Some(systems);
-        Ok(found)
-    }
-
-    fn already_built(&mut self, known: HostEvaluation, size: u64) {
-        self.end(Host {
-            system: known.inventory.map(|entry| entry.system),
-            derivation: known.toplevel.as_ref().map(|it| it.drv.clone()),
-            toplevel: known.toplevel.map(|it| it.out),
-            profile: known.profile,
-            closure_size: Some(size),
-            ..Host::new(known.host, Outcome::AlreadyBuilt)
-        });
-    }
-
-    fn end(&mut self, row: Host) {
-        let words = match &row.error {
-            // The whole error follows at the end, where it is not lost among the others' lines.
-            Some(_) => row.outcome.words().to_owned(),
-            None => row.words(),
-        };
-        let good = !matches!(
-            row.outcome,
-            Outcome::EvaluationFailed | Outcome::BuildFailed
-        );
-        let news = row.outcome != Outcome::AlreadyBuilt || row.evaluation_seconds.is_some();
-        self.live
-            .done(row.host.as_str(), news.then_some(&words), good);
-        self.hosts.insert(row.host.clone(), row);
-    }
-
-    fn doing(&mut self, host: &HostName, doing: Doing) {
-        self.live
-            .doing(host.as_str(), &doing.words(), doing.is_work());
     }
 
     fn id(&mut self) -> Id {
