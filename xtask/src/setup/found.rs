@@ -92,6 +92,18 @@ impl Program {
         }
     }
 
+    /// Asks the program at `path` for its version, if there is one.
+    ///
+    /// # Errors
+    /// If it is there and cannot be started.
+    pub async fn find_at(&self, path: PathBuf) -> Result<Found> {
+        if path.exists() {
+            self.examine(path).await
+        } else {
+            Ok(Found::Missing)
+        }
+    }
+
     /// Asks the program at `path` for its version.
     ///
     /// # Errors

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::install::Install;
-use super::unpacked::{Packages, Unpacked};
+use super::unpacked::Packages;
 use crate::cache_dir::CacheDir;
 use crate::failure::Failure;
 use crate::report;
 use crate::tools::nix::Nix;
-use crate::tools::version::Version;
 
 /// The program below a folder of unpacked packages.
 const PROGRAM: &str = "usr/bin/nix";
@@ -107,7 +106,7 @@ pub async fn install(cache: &CacheDir, suite: Suite, why: &str, live: bool) -> R
         let unpacked = suite.packages().unpack(&install, cache, why, live).await?;
         link_programs(&unpacked.root)?;
         configured(&unpacked.root)?;
-        let version = first_run(&unpacked).await?;
+        let version = unpacked.version(PROGRAM, suite.packages().short).await?;
         let place = install.finish(&unpacked.root)?;
         report::say(&format!("setup: Nix {version} is in {}", place.display()));
     }
@@ -135,16 +134,4 @@ fn link_programs(root: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The version that the unpacked program says it has; proof that it starts.
-async fn first_run(unpacked: &Unpacked) -> Result<Version> {
-    let output = unpacked
-        .command(PROGRAM)
-        .arg("--version")
-        .success()
-        .await
-        .context("the private Nix does not start")?;
-    let text = output.text();
-    Version::find(&text).with_context(|| format!("the private Nix has no version: {text}"))
 }

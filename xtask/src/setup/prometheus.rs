@@ -76,12 +76,9 @@ async fn starts(unpacked: &Unpacked) -> Result<()> {
 /// # Errors
 /// If it is there and cannot be started.
 pub async fn find(cache: &CacheDir) -> Result<Found> {
-    let program = cache.tool(PACKAGES.tool).join(PROGRAM);
-    if program.exists() {
-        PROMTOOL.examine(program).await
-    } else {
-        Ok(Found::Missing)
-    }
+    PROMTOOL
+        .find_at(cache.tool(PACKAGES.tool).join(PROGRAM))
+        .await
 }
 
 /// Whether this machine has what an installation needs.

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::process::{Command, Output};
 use crate::report::{self, progress::Progress};
 use crate::tools::apt::{self, PrivateApt, Repository};
+use crate::tools::version::Version;
 
 /// What is unpacked from a Debian suite, and what becomes of it.
 #[derive(Debug, Clone, Copy)]
@@ -266,6 +267,21 @@ impl Unpacked {
             .await
             .with_context(|| format!("cannot make the private {program} find its libraries"))?;
         Ok(())
+    }
+
+    /// What a program of `name` says its version is; proof that it starts.
+    ///
+    /// # Errors
+    /// If it does not start, or says none.
+    pub async fn version(&self, program: &str, name: &str) -> Result<Version> {
+        let output = self
+            .command(program)
+            .arg("--version")
+            .success()
+            .await
+            .with_context(|| format!("the private {name} does not start"))?;
+        let text = output.text();
+        Version::find(&text).with_context(|| format!("the private {name} has no version: {text}"))
     }
 
     /// A program below the folder, where it is now: started by its own loader.

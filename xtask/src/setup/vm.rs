@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::found::{Found, QEMU};
 use super::install::Install;
 use super::machine;
-use super::unpacked::{Packages, Unpacked};
+use super::unpacked::Packages;
 use crate::cache_dir::CacheDir;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::report;
-use crate::tools::version::Version;
 
 const PROGRAM: &str = "usr/bin/qemu-system-x86_64";
 
@@ -74,23 +73,11 @@ pub async fn vm(global: &Global) -> Result<PathBuf> {
         let why = "virtual machines run in QEMU: installing a private one, nothing outside the cache is touched";
         let live = report::live(global.plain);
         let unpacked = PACKAGES.unpack(&install, &cache, why, live).await?;
-        let version = first_run(&unpacked).await?;
+        let version = unpacked.version(PROGRAM, PACKAGES.short).await?;
         install.finish(&unpacked.root)?;
         report::say(&format!("setup: QEMU {version} is in {}", place.display()));
     }
     Ok(place)
-}
-
-/// The version that the unpacked program says it has; proof that it starts.
-async fn first_run(unpacked: &Unpacked) -> Result<Version> {
-    let output = unpacked
-        .command(PROGRAM)
-        .arg("--version")
-        .success()
-        .await
-        .context("the private QEMU does not start")?;
-    let text = output.text();
-    Version::find(&text).with_context(|| format!("the private QEMU has no version: {text}"))
 }
 
 /// The QEMU in the cache, for doctor.
@@ -98,12 +85,7 @@ async fn first_run(unpacked: &Unpacked) -> Result<Version> {
 /// # Errors
 /// If it is there and cannot be started.
 pub async fn find(cache: &CacheDir) -> Result<Found> {
-    let program = cache.tool(PACKAGES.tool).join(PROGRAM);
-    if program.exists() {
-        QEMU.examine(program).await
-    } else {
-        Ok(Found::Missing)
-    }
+    QEMU.find_at(cache.tool(PACKAGES.tool).join(PROGRAM)).await
 }
 
 /// Whether this machine has what an installation needs.
