@@ -1,11 +1,15 @@
 //! What a switch does to systemd's units, foretold from the two systems alone. Pure; the rules are those of NixOS's
 //! switch-to-configuration, which looks only at units that run: what is foretold here holds for those that do.
 
+mod unit_file;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::diff::changes::Records;
+
+use unit_file::{files, flag, is_wanted, parse, Unit};
 
 /// What becomes of units at a switch, each name in one list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,90 +130,6 @@ fn changed(name: &str, unit: &Unit) -> Fate {
     }
 }
 
-/// The texts that make a unit, its own file before its drop-ins, those of its template before its own.
-fn files<'a>(name: &str, units: &'a Records) -> Vec<&'a String> {
-    let template = template(name);
-    let names = template.as_deref().into_iter().chain([name]);
-    let records: Vec<(&str, &BTreeMap<String, String>)> = names
-        .filter_map(|name| units.get_key_value(name))
-        .map(|(name, fields)| (name.as_str(), fields))
-        .collect();
-    let own = records
-        .iter()
-        .filter_map(|(name, fields)| fields.get(*name));
-    let drop_ins = records.iter().flat_map(|(name, fields)| {
-        fields
-            .iter()
-            .filter(move |(field, _)| field.as_str() != *name && field.ends_with(".conf"))
-            .map(|(_, text)| text)
-    });
-    own.chain(drop_ins).collect()
-}
-
-/// `getty@.service` of `getty@tty1.service`.
-fn template(name: &str) -> Option<String> {
-    let (before, after) = name.split_once('@')?;
-    let (instance, suffix) = after.rsplit_once('.')?;
-    (!instance.is_empty()).then(|| format!("{before}@.{suffix}"))
-}
-
-/// Whether a target of the system pulls it in.
-fn is_wanted(name: &str, units: &Records) -> bool {
-    units.get(name).is_some_and(|fields| {
-        fields.keys().any(|field| {
-            ["wanted by ", "required by ", "upheld by "]
-                .iter()
-                .any(|relation| field.starts_with(relation))
-        })
-    })
-}
-
-/// Sections of keys, each with its values in order; an empty value clears those before it.
-type Unit = BTreeMap<String, BTreeMap<String, Vec<String>>>;
-
-fn parse(files: &[&String]) -> Unit {
-    let mut unit = Unit::new();
-    for text in files {
-        let mut section = String::new();
-        let joined = text.replace("\\\n", " ");
-        for line in joined.lines().map(str::trim) {
-            if line.is_empty() || line.starts_with(['#', ';']) {
-                continue;
-            }
-            if let Some(name) = line.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-                name.clone_into(&mut section);
-                continue;
-            }
-            let Some((key, value)) = line.split_once('=') else {
-                continue;
-            };
-            if section == "Install" {
-                continue;
-            }
-            let values = unit
-                .entry(section.clone())
-                .or_default()
-                .entry(key.trim_end().to_owned())
-                .or_default();
-            match value.trim_start() {
-                "" => values.clear(),
-                value => values.push(value.to_owned()),
-            }
-        }
-    }
-    unit
-}
-
-fn flag(unit: &Unit, section: &str, key: &str, default: bool) -> bool {
-    let values = unit.get(section).and_then(|keys| keys.get(key));
-    match values.and_then(|values| values.last()) {
-        Some(value) => ["1", "yes", "true", "on"]
-            .iter()
-            .any(|yes| value.eq_ignore_ascii_case(yes)),
-        None => default,
-    }
-}
-
 /// What running units need not be told of.
 const HARMLESS: [&str; 12] = [
     "Description",
@@ -256,153 +176,4 @@ fn compare(old: &Unit, new: &Unit) -> Change {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `NAME FIELD TEXT`; the field of a unit's own file is its name.
-    fn units(entries: &[(&str, &str, &str)]) -> Records {
-        let mut units = Records::new();
-        for (name, field, text) in entries {
-            let fields = units.entry((*name).to_owned()).or_default();
-            fields.insert((*field).to_owned(), (*text).to_owned());
-        }
-        units
-    }
-
-    fn one(name: &str, old: &str, new: &str) -> UnitPlan {
-        UnitPlan::between(&units(&[(name, name, old)]), &units(&[(name, name, new)]))
-    }
-
-    fn told(plan: &UnitPlan) -> String {
-        let mut words = Vec::new();
-        for (verb, units) in plan.lists() {
-            words.extend(units.iter().map(|unit| format!("{verb} {unit}")));
-        }
-        words.join(", ")
-    }
-
-    #[test]
-    fn a_changed_service_is_restarted_reloaded_or_kept() {
-        for (old, new, wanted) in [
-            ("[Service]\nExecStart=a", "[Service]\nExecStart=a", ""),
-            (
-                "[Service]\nExecStart=a",
-                "# why\n[Service]\n\nExecStart = a",
-                "",
-            ),
-            (
-                "[Service]\nExecStart=a",
-                "[Service]\nExecStart=b",
-                "restart x.service",
-            ),
-            ("[Unit]\nDescription=a", "[Unit]\nDescription=b", ""),
-            ("[Install]\nWantedBy=a", "[Install]\nWantedBy=b", ""),
-            (
-                "[Unit]\nX-Reload-Triggers=a",
-                "[Unit]\nX-Reload-Triggers=b",
-                "reload x.service",
-            ),
-            (
-                "[Unit]\nX-Restart-Triggers=a",
-                "[Unit]\nX-Restart-Triggers=b",
-                "restart x.service",
-            ),
-            (
-                "[Service]\nExecReload=a",
-                "[Service]\nExecReload=b",
-                "reload x.service",
-            ),
-            ("[Service]\nExecReload=a", "[Service]", ""),
-            (
-                "[Service]\nExecStart=a",
-                "[Service]\nExecStart=b\nX-RestartIfChanged=false",
-                "keep x.service",
-            ),
-            (
-                "[Service]\nExecStart=a",
-                "[Service]\nExecStart=b\nX-ReloadIfChanged=true",
-                "reload x.service",
-            ),
-            (
-                "[Service]\nExecStart=a",
-                "[Service]\nExecStart=b\n[Unit]\nRefuseManualStop=yes",
-                "keep x.service",
-            ),
-            (
-                "[Service]\nExecStart=a\\\nb",
-                "[Service]\nExecStart=a b",
-                "",
-            ),
-            ("[Service]\nA=1\nA=\nA=2", "[Service]\nA=2", ""),
-        ] {
-            assert_eq!(
-                told(&one("x.service", old, new)),
-                wanted,
-                "{old:?} → {new:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn other_kinds_have_rules_of_their_own() {
-        let (old, new) = ("[Mount]\nWhat=a\n", "[Mount]\nWhat=b\n");
-        for (name, wanted) in [
-            ("multi-user.target", ""),
-            ("x.socket", ""),
-            ("x.path", ""),
-            ("x.slice", ""),
-            ("x.timer", "restart x.timer"),
-            ("data.mount", "restart data.mount"),
-            ("-.mount", "reload -.mount"),
-            ("dbus.service", "keep dbus.service"),
-        ] {
-            assert_eq!(told(&one(name, old, new)), wanted, "{name}");
-        }
-        let options = one("data.mount", "[Mount]\nOptions=a", "[Mount]\nOptions=b");
-        assert_eq!(told(&options), "reload data.mount");
-    }
-
-    #[test]
-    fn units_come_and_go() {
-        let text = "[Service]\nExecStart=a";
-        let old = units(&[
-            ("gone.service", "gone.service", text),
-            (
-                "left.service",
-                "left.service",
-                "[Unit]\nX-StopOnRemoval=false",
-            ),
-            ("masked.service", "masked.service", text),
-            ("known.service", "known.service", text),
-        ]);
-        let new = units(&[
-            ("masked.service", "masked.service", MASK),
-            ("new.service", "new.service", text),
-            ("new.service", "wanted by multi-user.target", ""),
-            ("by-hand.service", "by-hand.service", text),
-            ("known.service", "known.service", text),
-            ("known.service", "wanted by multi-user.target", ""),
-        ]);
-        assert_eq!(
-            told(&UnitPlan::between(&old, &new)),
-            "start known.service, start new.service, stop gone.service, stop masked.service"
-        );
-        assert_eq!(UnitPlan::between(&old, &old), UnitPlan::default());
-    }
-
-    #[test]
-    fn drop_ins_and_templates_are_part_of_a_unit() {
-        let unit = |drop_in| {
-            units(&[
-                ("getty@.service", "getty@.service", "[Service]\nExecStart=a"),
-                ("getty@.service", "overrides.conf", drop_in),
-                ("getty@tty1.service", "wanted by getty.target", ""),
-            ])
-        };
-        let plan = UnitPlan::between(&unit("[Service]\nNice=1"), &unit("[Service]\nNice=2"));
-        assert_eq!(
-            told(&plan),
-            "restart getty@.service, restart getty@tty1.service"
-        );
-    }
-}
+mod tests;
