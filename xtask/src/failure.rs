@@ -17,6 +17,16 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    pub fn passed_if(good: bool) -> Self {
+        if good {
+            Self::Passed
+        } else {
+            Self::Failed
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

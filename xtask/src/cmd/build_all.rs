@@ -75,9 +75,5 @@ fn print(report: &Report, json: Option<&Path>) -> Result<()> {
 fn exit(report: &Report, named: bool) -> Exit {
     let good =
         |outcome: Outcome| outcome.is_built() || (outcome == Outcome::EvaluatedOnly && !named);
-    if report.hosts.iter().all(|host| good(host.outcome)) {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    }
+    Exit::passed_if(report.hosts.iter().all(|host| good(host.outcome)))
 }

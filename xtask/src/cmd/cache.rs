@@ -52,11 +52,7 @@ async fn verify(fleet: &Fleet, survey: &Survey, args: &CacheVerify) -> Result<Ex
         (Vec::new(), true)
     };
     let found = cache::verify(fleet, &clients, known).await?;
-    report::data(&if args.json {
-        report::json(&found)?
-    } else {
-        cache::render::text(&found)
-    })?;
+    report::answer(&found, args.json, cache::render::text)?;
     let healthy = fleet.tell_failures(survey);
     Ok(if found.passed && answered {
         healthy
@@ -117,11 +113,7 @@ async fn put(fleet: &Fleet, survey: &Survey, args: &CachePush, live: bool) -> Re
     let closures = build::closures(fleet, &hosts, live, "nothing is pushed").await?;
     let wanted = push::wanted(&clients, &closures);
     let pushed = push::push(&fleet.nix, &server, &wanted, key).await?;
-    report::data(&if args.json {
-        report::json(&pushed)?
-    } else {
-        cache::render::pushed(&pushed)
-    })?;
+    report::answer(&pushed, args.json, cache::render::pushed)?;
     Ok(fleet.tell_failures(survey))
 }
 
@@ -137,11 +129,7 @@ async fn collect(fleet: &Fleet, survey: &Survey, args: &CacheGc) -> Result<Exit>
     if !args.plan {
         gc::carry_out(&server, &mut plan, &needs).await?;
     }
-    report::data(&if args.json {
-        report::json(&plan)?
-    } else {
-        cache::render::collected(&plan)
-    })?;
+    report::answer(&plan, args.json, cache::render::collected)?;
     Ok(fleet.tell_failures(survey))
 }
 

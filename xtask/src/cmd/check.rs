@@ -18,16 +18,8 @@ pub async fn run(global: &Global, args: Check) -> Result<Exit> {
     if let Some(row) = secrets {
         report.add(row);
     }
-    if args.json {
-        report::data(&report::json(&report)?)?;
-    } else {
-        report::data(&check::render::text(&report))?;
-    }
-    Ok(if report.passed {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    report::answer(&report, args.json, check::render::text)?;
+    Ok(Exit::passed_if(report.passed))
 }
 
 /// Who can read the fleet's secrets; none for a flake in no git repository, or one that the row `outputs` says is broken.

@@ -53,9 +53,5 @@ pub async fn run(global: &Global, args: CiLocal) -> Result<Exit> {
     } else {
         report::data(&text)?;
     }
-    Ok(if report.passed {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    Ok(Exit::passed_if(report.passed))
 }

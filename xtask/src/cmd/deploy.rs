@@ -70,38 +70,16 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
 
 /// The host's own key decides: its guard keeps a test for its operators only.
 async fn keep(here: &Fleet, host: &str, args: &Deploy) -> Result<Exit> {
-    let survey = here.survey().await?;
-    let target = status::target(&survey, host, here.stage)?;
-    if !args.yes && !report::confirm(&format!("Make what {host} tests permanent?"))? {
-        report::say("nothing was done");
+    let Some(changed) = verbs::change(here, host, Change::Keep, args.yes).await? else {
         return Ok(Exit::Failed);
-    }
-    let changed = verbs::change(here, &survey, &target, Change::Keep).await?;
-    let text = if args.json {
-        report::json(&changed.after)?
-    } else {
-        status::text(&changed.after)
     };
-    report::data(&text)?;
-    Ok(if changed.is_good() {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    report::answer(&changed.after, args.json, status::text)?;
+    Ok(Exit::passed_if(changed.is_good()))
 }
 
 fn finish(report: &Report, json: bool) -> Result<Exit> {
-    let text = if json {
-        report::json(report)?
-    } else {
-        render::outcomes(report)
-    };
-    report::data(&text)?;
-    Ok(if report.good {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    report::answer(report, json, render::outcomes)?;
+    Ok(Exit::passed_if(report.good))
 }
 
 fn request(global: &Global, args: &Deploy) -> Result<Request> {

@@ -25,9 +25,5 @@ pub async fn run(global: &Global, args: Diff) -> Result<Exit> {
         render::text(&diff)
     };
     report::data(&text)?;
-    Ok(if diff.failed() {
-        Exit::Failed
-    } else {
-        Exit::Passed
-    })
+    Ok(Exit::passed_if(!diff.failed()))
 }

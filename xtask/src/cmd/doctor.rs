@@ -11,11 +11,7 @@ use crate::setup::survey::Survey;
 
 pub async fn run(_global: &Global, args: Doctor) -> Result<Exit> {
     let survey = Survey::take(&CacheDir::find()?).await?;
-    if args.json {
-        report::data(&report::json(&survey)?)?;
-    } else {
-        report::data(&render::doctor(&survey))?;
-    }
+    report::answer(&survey, args.json, render::doctor)?;
     Ok(if survey.can_build() {
         Exit::Passed
     } else {

@@ -12,15 +12,6 @@ pub async fn run(global: &Global, args: History) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let survey = fleet.survey().await?;
     let histories = verbs::history(&fleet, &survey, &args.hosts, args.limit).await?;
-    let text = if args.json {
-        report::json(&histories)?
-    } else {
-        verbs::text(&histories)
-    };
-    report::data(&text)?;
-    Ok(if histories.complete() {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    report::answer(&histories, args.json, verbs::text)?;
+    Ok(Exit::passed_if(histories.complete()))
 }

@@ -33,15 +33,6 @@ pub async fn run(global: &Global, args: Reboot) -> Result<Exit> {
         }
     }
     let outcome = reboot::carry_out(&plan, &request).await?;
-    let text = if args.json {
-        report::json(&outcome)?
-    } else {
-        render::outcomes(&outcome)
-    };
-    report::data(&text)?;
-    Ok(if outcome.good {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    report::answer(&outcome, args.json, render::outcomes)?;
+    Ok(Exit::passed_if(outcome.good))
 }

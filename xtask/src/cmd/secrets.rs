@@ -15,11 +15,7 @@ pub async fn run(global: &Global, args: Secrets) -> Result<Exit> {
         SecretsCommand::Check(args) => (secrets::look(&fleet, &survey).await?, args.json),
         SecretsCommand::Rekey(args) => (secrets::rekey(global, &fleet, &survey).await?, args.json),
     };
-    report::data(&if json {
-        report::json(&found)?
-    } else {
-        secrets::render::text(&found)
-    })?;
+    report::answer(&found, json, secrets::render::text)?;
     // What a host that does not evaluate has for secrets, nobody knows.
     let healthy = fleet.tell_failures(&survey);
     Ok(if found.passed { healthy } else { Exit::Failed })

@@ -17,12 +17,7 @@ pub async fn run(global: &Global, args: Status) -> Result<Exit> {
     let fleet = evaluate::open(global).await?;
     let survey = fleet.survey().await?;
     let answer = status::of(&fleet, &survey, &args.hosts).await?;
-    let text = if args.json {
-        report::json(&answer)?
-    } else {
-        status::text(&answer)
-    };
-    report::data(&text)?;
+    report::answer(&answer, args.json, status::text)?;
     if let Some(file) = &args.html {
         let histories = verbs::history(&fleet, &survey, &args.hosts, ENTRIES).await?;
         let page = page::page(page::Facts {
@@ -34,9 +29,5 @@ pub async fn run(global: &Global, args: Status) -> Result<Exit> {
         whole_file::write(file, page)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(if answer.all_answered() {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    Ok(Exit::passed_if(answer.all_answered()))
 }

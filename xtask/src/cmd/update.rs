@@ -21,18 +21,10 @@ pub async fn run(global: &Global, args: Update) -> Result<Exit> {
         live: report::live(global.plain),
     };
     let report = update::run(&fleet, &request).await?;
-    report::data(&if args.json {
-        report::json(&report)?
-    } else {
-        render::text(&report)
-    })?;
+    report::answer(&report, args.json, render::text)?;
     let summary = render::summary(&report);
     if !summary.is_empty() {
         report::say(&summary);
     }
-    Ok(if report.failed().is_empty() {
-        Exit::Passed
-    } else {
-        Exit::Failed
-    })
+    Ok(Exit::passed_if(report.failed().is_empty()))
 }

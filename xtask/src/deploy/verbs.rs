@@ -76,6 +76,13 @@ impl Changed {
 }
 
 impl Change {
+    fn question(self, host: &str) -> String {
+        match self {
+            Self::Rollback(_) => format!("Return {host} to an earlier closure?"),
+            Self::Keep => format!("Make what {host} tests permanent?"),
+        }
+    }
+
     fn verb(self) -> String {
         match self {
             Self::Rollback(Some(number)) => format!("rollback --to {number}"),
@@ -140,26 +147,34 @@ pub async fn history(
     })
 }
 
-/// Has a host's guard do it, says what came of it, and asks what the host runs.
+/// Has a host's guard do it, says what came of it, and asks what the host runs; none if the person who is asked, unless
+/// they said `yes` already, does not want it.
 ///
 /// # Errors
-/// Failed, with the guard's own words, if it was not done; else if ssh cannot be started.
+/// Usage, if there is no such host; failed, with the guard's own words, if it was not done; else if ssh cannot be started.
 pub async fn change(
     fleet: &Fleet,
-    survey: &Survey,
-    target: &Target,
+    host: &str,
     change: Change,
-) -> Result<Changed> {
+    yes: bool,
+) -> Result<Option<Changed>> {
+    let survey = fleet.survey().await?;
+    // Who does not exist is not asked about.
+    let target = status::target(&survey, host, fleet.stage)?;
+    if !yes && !report::confirm(&change.question(host))? {
+        report::say("nothing was done");
+        return Ok(None);
+    }
     let host = &target.host;
-    let ssh = Ssh::knowing(std::iter::once(target)).await?;
-    let answer = call::<Done>(&ssh, target, &change.verb(), Duration::from_secs(900)).await?;
+    let ssh = Ssh::knowing([&target]).await?;
+    let answer = call::<Done>(&ssh, &target, &change.verb(), Duration::from_secs(900)).await?;
     let done = answer.map_err(|why| change.failed(host, &why))?;
     if let Some(activation) = &done.activation {
         report::say(&format!("{host}: {}", activation_words(activation)));
     }
     // What the host runs is the host's to say, again.
-    let after = status::of(fleet, survey, &[host.to_string()]).await?;
-    Ok(Changed { done, after })
+    let after = status::of(fleet, &survey, &[host.to_string()]).await?;
+    Ok(Some(Changed { done, after }))
 }
 
 /// The answer to one verb; the inner error says in a few words why there is none.

@@ -234,11 +234,7 @@ impl Fleet {
                 report::say(&format!("try: {next_step}"));
             }
         }
-        if survey.failed.is_empty() {
-            Exit::Passed
-        } else {
-            Exit::Failed
-        }
+        Exit::passed_if(survey.failed.is_empty())
     }
 
     /// What went wrong, in the names of the fleet's own files.

@@ -63,6 +63,18 @@ pub fn json(value: &impl Serialize) -> Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
+/// What a command found, on stdout: one JSON document if that is wanted, else as a person reads it.
+///
+/// # Errors
+/// As of `json` and `data`.
+pub fn answer<T: Serialize>(
+    found: &T,
+    as_json: bool,
+    text: impl FnOnce(&T) -> String,
+) -> Result<()> {
+    data(&if as_json { json(found)? } else { text(found) })
+}
+
 /// Prints the text, and writes the document to `file` if one is wanted; `-` is stdout, and the text is talk then.
 ///
 /// # Errors
