@@ -15,7 +15,7 @@ use fleet::{document, with_filters, Fleet};
 use guard::release::{ActionKind, Release, SignedRelease};
 use loopback::{guarded, Loopback};
 use signer::Signer;
-use support::{repository, skip, transcript};
+use support::{prepend_path, repository, skip, transcript};
 
 /// A makes releases of this fleet, and B is deployed.
 struct Pipeline {
@@ -85,13 +85,7 @@ impl Pipeline {
     /// As a job of a workflow.
     fn ci(&self, args: &[&str]) -> Output {
         let mut command = self.lab.command(args);
-        let path = command
-            .get_envs()
-            .find_map(|(name, value)| value.filter(|_| name == "PATH"))
-            .unwrap()
-            .to_owned();
-        let folders = std::iter::once(self.signer.key("spy")).chain(std::env::split_paths(&path));
-        command.env("PATH", std::env::join_paths(folders).unwrap());
+        prepend_path(&mut command, &self.signer.key("spy"));
         command.env("DEPLOY_SSH_KEY", self.key.trim_end());
         command.output().unwrap()
     }

@@ -8,7 +8,6 @@ mod processes;
 mod schema;
 mod support;
 
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use fleet::{document, stranger, with_filters, Fleet};
@@ -17,7 +16,7 @@ use insta::assert_snapshot;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use processes::{processes, wait_for};
-use support::{nix, transcript, Nix};
+use support::{key_pair, nix, transcript, Nix};
 
 /// What the hosts are made of comes from the input `tools`.
 const FLAKE: &str = r##"{
@@ -259,22 +258,13 @@ fn an_input_that_cannot_be_had_is_told() {
     std::fs::create_dir_all(scene.tools.path()).unwrap();
 }
 
-fn key_pair(dir: &Path) -> String {
-    let file = dir.join("key");
-    let output = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
-        .arg(&file)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    file.display().to_string()
-}
-
 #[test]
 fn a_commit_is_signed_with_the_key_that_is_set() {
     let Some(scene) = scene() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let key = key_pair(dir.path());
+    let file = dir.path().join("key");
+    key_pair(&file);
+    let key = file.display().to_string();
     let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
     let allowed = dir.path().join("allowed");
     std::fs::write(&allowed, format!("updates {public}")).unwrap();

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 
 use fleet::{downstream, with_filters, Fleet};
 use insta::assert_snapshot;
-use support::{nix, skip, transcript, Nix};
+use support::{nix, prepend_path, skip, transcript, Nix};
 
 /// A scenario that is right, for the host `Web` of `downstream`.
 const GOOD: &str = r#"title = "It boots"
@@ -229,11 +229,7 @@ fn pretend_tools(fleet: &Fleet, qemu: &str) -> tempfile::TempDir {
 
 /// xtask on a machine with these programs in front of all others.
 fn on(path: &Path, mut command: Command) -> Command {
-    let rest = command
-        .get_envs()
-        .find_map(|(name, value)| (name == "PATH").then(|| value.unwrap().to_owned()));
-    let rest = rest.unwrap().into_string().unwrap();
-    command.env("PATH", format!("{}:{rest}", path.display()));
+    prepend_path(&mut command, path);
     command
 }
 

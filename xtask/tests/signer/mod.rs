@@ -1,13 +1,13 @@
 //! A repository with signed commits, and a signer that releases from it: real git, real ssh-keygen.
 #![allow(dead_code)] // Each test program uses its own share of it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::process::Output;
 
 use tempfile::TempDir;
 
 use crate::fleet::{downstream, Fleet};
-use crate::support::Nix;
+use crate::support::{key_pair, Nix};
 
 pub struct Signer {
     pub fleet: Fleet,
@@ -125,13 +125,4 @@ impl Signer {
         let all = [&["release", "--config", config.to_str().unwrap()], args].concat();
         self.fleet.xtask(nix, &all)
     }
-}
-
-fn key_pair(file: &Path) {
-    let output = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
-        .arg(file)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
 }

@@ -90,3 +90,23 @@ pub fn transcript(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     format!("exit {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
 }
+
+/// Puts a folder before all others of the PATH that a command was given.
+pub fn prepend_path(command: &mut Command, folder: &Path) {
+    let path = command
+        .get_envs()
+        .find_map(|(name, value)| value.filter(|_| name == "PATH"))
+        .unwrap();
+    let path = format!("{}:{}", folder.display(), path.to_str().unwrap());
+    command.env("PATH", path);
+}
+
+/// A key pair of ssh's without a passphrase: `file`, and `file.pub`.
+pub fn key_pair(file: &Path) {
+    let output = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
