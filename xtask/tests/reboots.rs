@@ -7,28 +7,12 @@ mod schema;
 mod support;
 
 use fleet::{document, with_filters};
+use loopback::outcomes::of_reboot as outcomes;
 use loopback::Loopback;
 use serde_json::json;
 use support::transcript;
 
 const REBOOT: [&str; 3] = ["reboot", "--yes", "--json"];
-
-/// Outcomes by host: `A rebooted, B notDue`.
-fn outcomes(output: &std::process::Output) -> String {
-    let report = document(output);
-    assert_eq!(
-        schema::complaints("reboot", &report),
-        [""; 0],
-        "{}",
-        transcript(output)
-    );
-    let hosts = report["hosts"].as_array().unwrap();
-    let word = |host: &serde_json::Value| {
-        let (name, kind) = (&host["host"], &host["outcome"]["kind"]);
-        format!("{} {}", name.as_str().unwrap(), kind.as_str().unwrap())
-    };
-    hosts.iter().map(word).collect::<Vec<_>>().join(", ")
-}
 
 fn why(output: &std::process::Output, at: usize) -> String {
     let report = document(output);

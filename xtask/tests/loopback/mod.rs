@@ -3,17 +3,25 @@
 //! deploy-rs's real programs.
 #![allow(dead_code)] // Each test program uses its own share of it.
 
+mod flake;
 pub mod guarded;
+pub mod outcomes;
+mod power;
+mod systems;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Output};
 
 use tempfile::TempDir;
 
 use crate::fleet::Fleet;
-use crate::support::{skip, Nix};
+use crate::support::{key_pair, prepend_path, skip, Nix};
+
+pub const DEPLOY: [&str; 3] = ["deploy", "--yes", "--json"];
+
+/// A script that fails on the second commit's activation, and not on the way back.
+pub const FAILS: &str = "if [ $action != boot ] && ! [ -e /run/failed ]; then touch /run/failed; echo it does not start >&2; exit 4; fi";
 
 /// A fleet and its hosts.
 pub struct Loopback {
@@ -181,289 +189,14 @@ impl Loopback {
         self.fleet.commit();
     }
 
-    fn flake(&self, word: &str) -> String {
-        let activate = self.deploy_rs.with_file_name("activate");
-        let mut hosts = String::new();
-        for host in &self.hosts {
-            let root = self.root(&host.name);
-            let key = std::fs::read_to_string(root.join("key.pub")).unwrap();
-            let keys = if host.known {
-                format!("[ \"{}\" ]", key.trim())
-            } else {
-                "[ ]".to_owned()
-            };
-            hosts.push_str(&format!(
-                r#"        {name} = {{ wave = {wave}; port = "{port}"; hostKeys = {keys}; healthChecks = {checks}; notify = {notify}; guard = {guard}; releases = {releases}; reboot = {reboot}; kernel = "{kernel}"; inventory = {inventory}; script = ''
-{script}
-''; }};
-"#,
-                name = host.name,
-                wave = host.wave,
-                port = host.port,
-                checks = host.checks,
-                notify = host.notify,
-                guard = host.guard.is_some(),
-                releases = if host.makes_releases { "{ user = \"root\"; }" } else { "null" },
-                reboot = host.reboot,
-                kernel = host.kernel,
-                inventory = host.inventory,
-                script = host.script,
-            ));
-        }
-        format!(
-            r##"{{
-  outputs =
-    _:
-    let
-      build =
-        name: script:
-        derivation {{
-          inherit name;
-          system = "x86_64-linux";
-          builder = "/bin/sh";
-          PATH = "/usr/bin:/bin";
-          args = [ "-c" script ];
-        }};
-      hosts = {{
-{hosts}      }};
-      toplevel =
-        name: host:
-        build "nixos-system-${{name}}" ''
-          mkdir -p $out/bin
-          cat > $out/bin/switch-to-configuration <<'EOF'
-          #!/bin/sh
-          # {word}
-          # Of {client} alone: hosts of other tests share this machine's /tmp, where deploy-rs puts its canary.
-          set -e
-          action=$1
-          system=$(dirname "$(dirname "$(readlink -f "$0")")")
-          ${{host.script}}
-          case $action in switch | test) ln -sfn "$system" /run/current-system ;; esac
-          EOF
-          chmod +x $out/bin/switch-to-configuration
-          touch $out/init
-          echo rehearsal-1 > $out/init-interface-version
-          if [ -n "${{host.kernel}}" ]; then ln -s ${{builtins.toFile "kernel" host.kernel}} $out/kernel; fi
-        '';
-      profile =
-        name: system:
-        build "activatable-nixos-system-${{name}}" ''
-          mkdir -p $out/bin
-          ln -s ${{system}}/bin/switch-to-configuration $out/bin/
-          ln -s ${{system}}/init $out/
-          cp {activate} $out/activate-rs
-          cat > $out/deploy-rs-activate <<'EOF'
-          #!/bin/sh
-          if [ "$BOOT" = 1 ]; then action=boot; elif [ "$TEST" = 1 ]; then action=test; else action=switch; fi
-          if [ "$DRY_ACTIVATE" = 1 ]; then action=dry-activate; fi
-          exec "$PROFILE/bin/switch-to-configuration" $action
-          EOF
-          chmod +x $out/deploy-rs-activate
-        '';
-      node = host: {{
-        hostname = "127.0.0.1";
-        sshUser = "root";
-        user = "root";
-        sshOpts = [ "-p" host.port "-i" "{client}/client" "-oIdentitiesOnly=yes" ];
-        magicRollback = true;
-        autoRollback = true;
-        confirmTimeout = 8;
-        activationTimeout = 20;
-        fastConnection = false;
-      }};
-    in
-    {{
-      nixosConfigurations = builtins.mapAttrs (name: host: {{
-        config = {{
-          homelab.inventory = {{
-            inherit name;
-            inherit (host) wave hostKeys healthChecks notify guard releases reboot;
-            system = "x86_64-linux";
-            deployable = true;
-            targetHost = "127.0.0.1";
-            node = node host;
-          }} // host.inventory;
-          system.build.toplevel = toplevel name host;
-        }};
-      }}) hosts;
-      deploy.nodes = builtins.mapAttrs (
-        name: host: node host // {{ profiles.system = {{ user = "root"; path = profile name (toplevel name host); }}; }}
-      ) hosts;
-    }};
-}}
-"##,
-            activate = activate.display(),
-            client = self.dir.path().display(),
-        )
-    }
-
-    /// Gives the host the system of the commit, as an installer would: it is booted, and the profile.
-    fn install(&self, name: &str) {
-        let (system, profile) = self.built(name);
-        let root = self.root(name);
-        let link = |to: &str, at: &str| {
-            std::os::unix::fs::symlink(to, root.join(at)).unwrap();
-        };
-        link(&system, "run/current-system");
-        link(&system, "run/booted-system");
-        link(&profile, "profiles/system-1-link");
-        link("system-1-link", "profiles/system");
-    }
-
-    /// The host's system of the commit, and what deploy-rs would copy of it.
-    pub fn built(&self, name: &str) -> (String, String) {
-        let build = |attribute: &str| {
-            let output = self
-                .nix
-                .command()
-                .args([
-                    "build",
-                    "--no-link",
-                    "--print-out-paths",
-                    "--option",
-                    "sandbox",
-                    "false",
-                ])
-                .args(["--option", "build-users-group", ""])
-                .arg(format!(
-                    "git+file://{}#{attribute}",
-                    self.fleet.path().display()
-                ))
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "{output:?}");
-            String::from_utf8(output.stdout).unwrap().trim().to_owned()
-        };
-        let system = build(&format!(
-            "nixosConfigurations.{name}.config.system.build.toplevel"
-        ));
-        let profile = build(&format!("deploy.nodes.{name}.profiles.system.path"));
-        (system, profile)
-    }
-
-    /// Switches the host on.
-    pub fn start(&mut self, name: &str) {
-        let root = self.root(name);
-        let guard = self.host(name).guard.clone();
-        let services = guard.map_or_else(String::new, |guard| {
-            format!("{guard} boot && {{ {guard} serve & }} &&")
-        });
-        let script = format!(
-            "mount --bind {0}/run /run && mount --bind {0}/profiles /nix/var/nix/profiles && \
-             mount --bind {0}/tmp /var/tmp && {services} exec {SSHD} -D -e -f {0}/sshd_config",
-            root.display()
-        );
-        // One that was told to reboot boots what its profile leads to; one that is broken does not come up.
-        let power = format!(
-            "while :; do\n\
-               unshare --mount --propagation private --pid --fork --kill-child --mount-proc sh -c {services:?}\n\
-               [ -e {0}/run/reboot ] && ! [ -e {0}/broken ] || exit\n\
-               rm -rf {0}/run/reboot {0}/guard/run\n\
-               system=$(dirname $(readlink -f {0}/profiles/system/init))\n\
-               ln -sfn $system {0}/run/current-system\n\
-               ln -sfn $system {0}/run/booted-system\n\
-               cat /proc/sys/kernel/random/uuid > {0}/run/boot-id\n\
-             done",
-            root.display(),
-            services = script,
-        );
-        let log = std::fs::File::create(root.join("sshd.log")).unwrap();
-        let child = Command::new("unshare")
-            // With processes of its own it can be asked what it is about, and ends as a whole.
-            .args(["--pid", "--fork", "--kill-child"])
-            .args(["sh", "-c", &power])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let host = self.host(name);
-        host.sshd = Some(child);
-        let address = format!("127.0.0.1:{}", host.port);
-        let started = Instant::now();
-        let wait = || {
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "sshd of {name} does not listen"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        while std::net::TcpStream::connect(&address).is_err() {
-            wait();
-        }
-        // Once it is logged, nobody takes it for a connection that comes later.
-        while self.connections(name) == 0 {
-            wait();
-        }
-    }
-
-    /// How often somebody connected to the host since it was started; the look at whether it listens is the first.
-    pub fn connections(&self, name: &str) -> usize {
-        let log = std::fs::read_to_string(self.root(name).join("sshd.log")).unwrap();
-        let lines = log.lines();
-        lines
-            .filter(|line| line.starts_with("Connection from "))
-            .count()
-    }
-
-    /// From its next start on, every command of the host is this script's, which reads `SSH_ORIGINAL_COMMAND`.
-    pub fn force(&self, name: &str, script: &str) {
-        let root = self.root(name);
-        let file = root.join("forced");
-        guarded::write_program(&file, &format!("#!/bin/sh\n{script}\n"));
-        let config = root.join("sshd_config");
-        let text = std::fs::read_to_string(&config).unwrap();
-        std::fs::write(&config, format!("{text}ForceCommand {}\n", file.display())).unwrap();
-    }
-
-    /// Switches the host off.
-    pub fn stop(&mut self, name: &str) {
-        if let Some(mut sshd) = self.host(name).sshd.take() {
-            sshd.kill().unwrap();
-            sshd.wait().unwrap();
-        }
-        // The kernel takes its time with the processes of a name space, and they have the port.
-        let address = format!("127.0.0.1:{}", self.host(name).port);
-        let started = Instant::now();
-        while std::net::TcpStream::connect(&address).is_ok() {
-            assert!(
-                started.elapsed() < Duration::from_secs(10),
-                "sshd of {name} does not end"
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
     /// A file of the host's own `/run`.
     pub fn run_file(&self, name: &str, file: &str) -> PathBuf {
         self.root(name).join("run").join(file)
     }
 
-    /// What `/run/current-system` of the host says of itself: the word of its commit.
-    pub fn running(&self, name: &str) -> String {
-        word(&self.run_file(name, "current-system"))
-    }
-
-    /// The word of the system that its profile leads to.
-    pub fn profile(&self, name: &str) -> String {
-        let profiles = self.root(name).join("profiles");
-        let generation = std::fs::read_link(profiles.join("system")).unwrap();
-        word(&std::fs::read_link(profiles.join(generation)).unwrap())
-    }
-
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.fleet.command(&self.nix, args);
-        let bin = self.deploy_rs.parent().unwrap();
-        let path = command
-            .get_envs()
-            .find(|(name, _)| *name == "PATH")
-            .and_then(|(_, value)| value)
-            .unwrap()
-            .to_owned();
-        command.env(
-            "PATH",
-            format!("{}:{}", bin.display(), path.to_str().unwrap()),
-        );
+        prepend_path(&mut command, self.deploy_rs.parent().unwrap());
         command
     }
 
@@ -528,12 +261,6 @@ impl Drop for Loopback {
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-fn word(system: &Path) -> String {
-    let text = std::fs::read_to_string(system.join("bin/switch-to-configuration")).unwrap();
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("# "));
-    line.unwrap().to_owned()
-}
-
 /// deploy-rs's `deploy`, with `activate` beside it; none is a skip.
 fn deploy_rs() -> Option<PathBuf> {
     let provided = std::env::var_os("SLIPWAY_TEST_DEPLOY_RS").map(PathBuf::from);
@@ -542,13 +269,4 @@ fn deploy_rs() -> Option<PathBuf> {
         skip("no deploy-rs: neither SLIPWAY_TEST_DEPLOY_RS nor `deploy` on PATH");
     }
     found
-}
-
-fn key_pair(file: &Path) {
-    let output = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
-        .arg(file)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
 }
