@@ -2,6 +2,10 @@
 //! that nobody has seen are evaluated and built there. What started xtask had it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// The ssh key that opens the builder's and the hosts' doors.
@@ -39,4 +43,17 @@ pub fn variable(name: &str) -> Option<String> {
     get(name)
         .map(str::to_owned)
         .or_else(|| std::env::var(name).ok())
+}
+
+/// Writes one of them, in the form that a program wants, into a new file that only we read.
+///
+/// # Errors
+/// If there is such a file, or it cannot be written.
+pub fn write(file: &Path, text: &str) -> io::Result<()> {
+    File::options()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(file)?
+        .write_all(text.as_bytes())
 }

@@ -1,9 +1,6 @@
 //! tailscale: a node of our own in the hosts' network, for a CI job whose runner is not in it. It is there as long as xtask
 //! runs: what the daemon knows is on no disk, and when it ends, it logs the node out.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -255,13 +252,10 @@ impl Drop for Tailnet {
 /// `up` hands it to the tailnet's server for a key that is good once.
 fn write_key(file: &Path, secret: &str) -> std::io::Result<()> {
     let secret = secret.split('?').next().unwrap_or(secret);
-    let mut options = File::options();
-    let mut file = options
-        .create_new(true)
-        .write(true)
-        .mode(0o600)
-        .open(file)?;
-    writeln!(file, "{secret}?ephemeral=true&preauthorized=true")
+    job_secrets::write(
+        file,
+        &format!("{secret}?ephemeral=true&preauthorized=true\n"),
+    )
 }
 
 #[cfg(test)]

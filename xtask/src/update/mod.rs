@@ -8,9 +8,6 @@ pub mod render;
 #[cfg(test)]
 mod samples;
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-
 use anyhow::{Context, Result};
 
 use crate::build::{self, outcome::Host};
@@ -21,6 +18,7 @@ use crate::evaluate::Fleet;
 use crate::failure::{Exit, Failure};
 use crate::fleet::lock::Lock;
 use crate::fleet::stage::Stage;
+use crate::job_secrets;
 use crate::process::folders::Folder;
 use crate::report;
 use crate::tools::forgejo::Forge;
@@ -221,17 +219,9 @@ async fn signing(git: &Git, key: Option<&str>, folder: &Folder) -> Result<Signin
         });
     };
     let file = folder.path().join("key");
-    let write = || {
-        let mut options = std::fs::File::options();
-        let mut open = options
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(&file)?;
-        // ssh-keygen wants the last line ended, which is easily lost on the way through a forge's settings.
-        open.write_all(format!("{}\n", key.trim()).as_bytes())
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))?;
+    // ssh-keygen wants the last line ended, which is easily lost on the way through a forge's settings.
+    job_secrets::write(&file, &format!("{}\n", key.trim()))
+        .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(Signing::Key(file))
 }
 

@@ -1,8 +1,5 @@
 //! The key that a CI job is given, as a file for ssh.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -34,16 +31,8 @@ fn write_text(file: &Path, text: &str) -> Result<()> {
                 .into(),
         );
     }
-    let write = || {
-        let mut options = File::options();
-        let mut file = options
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .open(file)?;
-        writeln!(file, "{}", lines.join("\n"))
-    };
-    write().with_context(|| format!("cannot write the key of {DEPLOY_KEY}"))
+    job_secrets::write(file, &format!("{}\n", lines.join("\n")))
+        .with_context(|| format!("cannot write the key of {DEPLOY_KEY}"))
 }
 
 #[cfg(test)]
