@@ -33,7 +33,6 @@ pub struct Report {
     pub closures: Vec<Closure>,
 }
 
-/// A closure of a host.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Closure {
@@ -66,7 +65,6 @@ pub enum Role {
 pub struct Finding {
     pub fault: Fault,
     pub message: String,
-    /// The next step.
     #[serde(rename = "try")]
     pub next_step: String,
 }

@@ -18,7 +18,6 @@ pub struct Lack {
     pub hosts: Vec<HostName>,
     pub fault: Fault,
     pub message: String,
-    /// The next step.
     pub next_step: String,
 }
 

@@ -13,7 +13,6 @@ pub struct Finding {
     pub fault: Fault,
     /// The fault in words.
     pub message: String,
-    /// The next step.
     #[serde(rename = "try")]
     pub next_step: String,
 }
@@ -78,12 +77,10 @@ impl Fault {
 
 pub const REKEY: &str = "cargo xtask secrets rekey";
 
-/// A fault of a host.
 pub fn of_host(host: &HostName, fault: Fault, message: String, next_step: &str) -> Finding {
     of_file(host.as_str(), fault, message, next_step)
 }
 
-/// A fault of a file.
 pub fn of_file(file: &str, fault: Fault, message: String, next_step: &str) -> Finding {
     Finding {
         subject: file.to_owned(),
