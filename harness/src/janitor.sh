@@ -1,5 +1,6 @@
 # Waits to be told that a run is over. Then it ends what a controller left in a session of its own, which it knows by
 # the mark in its environment, the run's folder, and removes the run's folders: "$@", the first of which is that one.
+# The file `janitor` in it says that from now on whoever tells so is heard.
 over() {
   # Who is ended may just have started another.
   for _ in 1 2 3; do
@@ -14,4 +15,5 @@ over() {
   exit 0
 }
 trap 'over "$@"' TERM
+: >"$1/janitor"
 while :; do sleep 3600 & wait; done

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -22,6 +23,9 @@ const LONGEST_SOCKET_DIR: usize = 70;
 
 /// Removes what a run leaves.
 const JANITOR: &str = include_str!("janitor.sh");
+
+/// By then it listens, on whatever host.
+const JANITOR_WITHIN: Duration = Duration::from_secs(10);
 
 /// Errs for a socket that cannot be: what the system says of it names neither file nor cure.
 pub(crate) fn require_socket(path: &Path) -> Result<()> {
@@ -94,6 +98,12 @@ impl Run {
         let identity = Identity::create(harness.tools(), dir.path())?;
         let transcript = Transcript::create(&logs.join("transcript.txt"))?;
         transcript.note("run", format!("{name} begins"));
+        let ready = dir.path().join("janitor");
+        let started = Instant::now();
+        // One that is told before it listens ends without a word; a collection would find what it left.
+        while !ready.exists() && started.elapsed() < JANITOR_WITHIN {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         Ok(Self(Arc::new(Inner {
             harness: harness.clone(),
             name: name.to_owned(),
@@ -150,7 +160,6 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
-    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::rig::Rig;
