@@ -143,6 +143,8 @@ let
         "bring.sh"
         "fleet.nix"
         "fleet.sh"
+        "metrics.jq"
+        "metrics.sh"
         "release.sh"
       ] (file: builtins.readFile (../machine + "/${file}"));
       addresses =

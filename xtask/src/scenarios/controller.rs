@@ -16,13 +16,21 @@ const FLAKE: &str = r#"{
 "#;
 
 /// What lies there whichever generations there are. Both players have it.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("bring.sh", include_str!("../../../tests/machine/bring.sh")),
     (
         "fleet.nix",
         include_str!("../../../tests/machine/fleet.nix"),
     ),
     ("fleet.sh", include_str!("../../../tests/machine/fleet.sh")),
+    (
+        "metrics.jq",
+        include_str!("../../../tests/machine/metrics.jq"),
+    ),
+    (
+        "metrics.sh",
+        include_str!("../../../tests/machine/metrics.sh"),
+    ),
     (
         "release.sh",
         include_str!("../../../tests/machine/release.sh"),
@@ -122,6 +130,8 @@ mod tests {
                 "good/Template.json",
                 "good/flake.nix",
                 "good/nodes.json",
+                "metrics.jq",
+                "metrics.sh",
                 "next/Niko",
                 "next/Niko.json",
                 "next/flake.nix",
