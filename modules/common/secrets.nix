@@ -52,6 +52,28 @@ in
   };
 
   config = {
+    # sops-nix takes away what is no longer stated when it puts the next secrets there. After the last one it puts none,
+    # and what was there would stay until the next boot.
+    system.activationScripts.lastSecrets =
+      lib.concatMapStrings
+        (
+          { folder, left }:
+          lib.optionalString (left == [ ]) ''
+            rm -f ${folder}
+            if [ -d ${folder}.d ]; then find ${folder}.d -mindepth 1 -delete; fi
+          ''
+        )
+        [
+          {
+            folder = "/run/secrets";
+            left = lib.filter (secret: !secret.neededForUsers) (lib.attrValues secrets);
+          }
+          {
+            folder = "/run/secrets-for-users";
+            left = lib.filter (secret: secret.neededForUsers) (lib.attrValues secrets);
+          }
+        ];
+
     homelab.secrets.inventory =
       if cfg.file == null && secrets == { } then
         null

@@ -13,6 +13,7 @@
         pathExists
         readDir
         readFile
+        replaceStrings
         ;
       hosts = listToAttrs (
         map (file: {
@@ -46,14 +47,30 @@
             publicKeys = signer;
             trustedPublicKeys = signer;
           };
+      # What a play knows and no generation: { hostKeys.MACHINE = [ … ]; operators.NAME = "…"; }.
+      keys = if pathExists ./keys.json then fromJSON (readFile ./keys.json) else { };
+      # What a machine reads below /etc/slipway-test, the fleet has below its own folder.
+      own = file: replaceStrings [ "/etc/slipway-test/" ] [ "" ] file;
+      secretsOf =
+        secrets:
+        secrets
+        // {
+          inherit (keys) operators;
+          uses = mapAttrs (_: use: use // { file = own use.file; }) secrets.uses;
+        };
       # A machine is reached by its name, with the key that its controller knows.
       inventory =
         name: host:
         host.inventory
         // {
           inherit name;
-          hostKeys = [ ];
           cache = cacheOf (host.inventory.cache or null);
+          hostKeys = keys.hostKeys.${name} or [ ];
+          secrets =
+            if keys == { } || host.inventory.secrets == null then
+              host.inventory.secrets
+            else
+              secretsOf host.inventory.secrets;
           node = if host.inventory.node == null then null else host.inventory.node // { hostname = name; };
         };
     in

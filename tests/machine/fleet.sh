@@ -4,6 +4,7 @@
 #
 # `xtask --flake fleet deploy` deploys it. With CACHE=yes its machines use the cache that one of them serves, as those of the
 # fleet do, and trust what the play signs: `xtask --flake fleet cache push --key "$LOCAL_KEY"` fills it.
+# Keys that the play made, of hosts and operators, are in fleet/keys.json if there is such a file (fleet.nix).
 set -eu
 mkdir -p fleet/hosts
 [ -d fleet/.git ] || git init -q -b main fleet

@@ -8,6 +8,7 @@
   environment.systemPackages = [
     pkgs.git
     pkgs.openssh
+    pkgs.sops
   ];
   # Its machines are as old as the play, and their keys too.
   programs.ssh.extraConfig = ''

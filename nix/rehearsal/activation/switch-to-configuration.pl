@@ -234,6 +234,24 @@ say_all('NOT restarting the following changed units', keys %skip);
 print STDERR "activating the configuration...\n";
 system("$toplevel/activate") == 0 or $result = 2;
 
+# What the activation itself asks for, as that of secrets does for units whose secrets are others now.
+for my $unit (split /\n/, slurp('/run/nixos/activation-restart-list') // '') {
+    my (undef, @files) = unit_files($toplevel, $unit);
+    my $info = parse_unit(@files);
+    if    (!$before->{$unit})                            { $start{$unit}  = 1 }
+    elsif (flag($info, 'Service', 'X-ReloadIfChanged', 0)) { $reload{$unit} = 1 }
+    elsif (!flag($info, 'Service', 'X-RestartIfChanged', 1)
+        || flag($info, 'Unit', 'RefuseManualStop', 0)
+        || flag($info, 'Unit', 'X-OnlyManualStart', 0)) { $skip{$unit} = 1 }
+    # What was stopped is started anyway.
+    elsif (!$stop{$unit}) { $restart{$unit} = 1 }
+}
+for my $unit (split /\n/, slurp('/run/nixos/activation-reload-list') // '') {
+    $reload{$unit} = 1 if $before->{$unit} && !$restart{$unit} && !$stop{$unit};
+}
+record($_) for keys %lists;
+unlink '/run/nixos/activation-restart-list', '/run/nixos/activation-reload-list';
+
 system('systemctl', 'reset-failed');
 system('systemctl', 'daemon-reload') == 0 or $result = 3;
 system('systemctl', 'restart', 'sysinit-reactivation.target') == 0 or $result = 4;

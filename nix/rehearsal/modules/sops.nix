@@ -1,6 +1,6 @@
-# sops-nix' module, imported by every host. A rehearsed machine has a key of its own and never the host's, so that nothing
-# here can decrypt what is encrypted to the host: a configuration with secrets is evaluated and built, and the guest
-# refuses to be switched to it.
+# sops-nix' module, imported by every host. What its sops-install-secrets does on NixOS, activation/secrets.pl does on the
+# guest, with the guest's own sops. A rehearsed machine has a key of its own and never the host's: it decrypts what was
+# encrypted to that key, and of anything else the activation fails, as on a host that is no recipient.
 {
   config,
   lib,
@@ -66,10 +66,25 @@ let
   inherit (config.users) users;
   names = lib.attrNames cfg.secrets;
   missing = builtins.filter (name: !builtins.pathExists cfg.secrets.${name}.sopsFile) names;
+  # Users' passwords have to be there before the users are.
+  early = lib.filterAttrs (_: secret: secret.neededForUsers) cfg.secrets;
+  late = lib.filterAttrs (_: secret: !secret.neededForUsers) cfg.secrets;
   # As the host gets it: the file of each secret, encrypted.
-  manifest = pkgs.writeText "manifest.json" (
-    builtins.toJSON { secrets = lib.attrValues cfg.secrets; }
-  );
+  decrypt =
+    secrets: link:
+    let
+      manifest = pkgs.writeText "manifest.json" (
+        builtins.toJSON {
+          secrets = lib.attrValues secrets;
+          symlinkPath = link;
+          secretsMountPoint = "${link}.d";
+          ageKeyFile = cfg.age.keyFile;
+          ageSshKeyPaths = cfg.age.sshKeyPaths;
+        }
+      );
+      program = pkgs.writeScript "secrets.pl" (builtins.readFile ../activation/secrets.pl);
+    in
+    "perl ${program} ${manifest}";
 in
 {
   options.sops = {
@@ -104,11 +119,28 @@ in
       message = "Cannot find path '${
         toString cfg.secrets.${name}.sopsFile
       }' set in sops.secrets.${name}.sopsFile";
-    }) missing;
+    }) missing
+    ++ map (name: {
+      assertion =
+        let
+          secret = early.${name};
+        in
+        secret.owner == null && secret.uid == 0 && secret.group == null && secret.gid == 0;
+      message = "neededForUsers cannot be used for secrets that are not root-owned";
+    }) (lib.attrNames early);
 
-    system.preSwitchChecks.sops = ''
-      echo "the secrets ${lib.concatStringsSep ", " names} are encrypted to the real host, and this machine is a rehearsal" >&2
-      echo "what it would have been given: ${manifest}" >&2
+    system.activationScripts = {
+      setupSecretsForUsers = lib.mkIf (early != { }) (decrypt early "/run/secrets-for-users");
+      users = lib.mkIf (early != { }) { deps = [ "setupSecretsForUsers" ]; };
+      setupSecrets = lib.mkIf (late != { }) {
+        deps = [ "users" ];
+        text = decrypt late "/run/secrets";
+      };
+    };
+
+    # The guest has no gpg.
+    system.preSwitchChecks.sops = lib.mkIf (cfg.gnupg.home != null || cfg.gnupg.sshKeyPaths != [ ]) ''
+      echo "sops.gnupg cannot be rehearsed: this machine decrypts with age alone" >&2
       exit 1
     '';
   };

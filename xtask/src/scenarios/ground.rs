@@ -9,8 +9,9 @@ use harness::scenario::{Controller, Ground, Nix, Play, Trust};
 use harness::{Accelerator, Harness, Image, Model, Options, Speed, Tools};
 
 use super::addresses::addresses;
+use super::controller;
 use super::generations::Generations;
-use super::{controller, image};
+use super::image::Programs;
 use crate::cli::{Accel, Global};
 use crate::evaluate::Fleet;
 use crate::failure::{Exit, Failure};
@@ -25,9 +26,8 @@ pub const INSTALLED_KEY: &str = "/etc/slipway-test/installed-key";
 pub struct Provisions {
     vm: PathBuf,
     deploy: PathBuf,
-    activate: Vec<u8>,
-    /// Harmonia's program, for guests that are to have it.
-    pub harmonia: Option<Vec<u8>>,
+    /// Those that guests have.
+    pub of_image: Programs,
 }
 
 impl Provisions {
@@ -36,25 +36,25 @@ impl Provisions {
     pub async fn provide(global: &Global) -> Result<Self> {
         let vm = setup::vm(global).await?;
         let deploy = setup::deploy_rs(global).await?;
-        let program = deploy.with_file_name("activate");
-        let activate = std::fs::read(&program).map_err(|error| {
-            Failure::missing(format!(
-                "the guests need deploy-rs' `activate`, and {}: {error}",
-                program.display()
+        let activate = deploy.with_file_name("activate");
+        if !activate.is_file() {
+            return Err(Failure::missing(format!(
+                "the guests need deploy-rs' `activate`, and there is no {}",
+                activate.display()
             ))
             .try_next("cargo xtask setup deploy-rs, without another deploy-rs on PATH")
-        })?;
+            .into());
+        }
+        let sops = setup::sops(global).await?;
         Ok(Self {
             vm,
             deploy,
-            activate,
-            harmonia: None,
+            of_image: Programs {
+                activate,
+                sops,
+                harmonia: None,
+            },
         })
-    }
-
-    /// deploy-rs' program of this name, which guests have.
-    pub fn activate(&self) -> PathBuf {
-        self.deploy.with_file_name("activate")
     }
 
     /// Opens the harness.
@@ -70,7 +70,7 @@ impl Provisions {
     /// # Errors
     /// Missing, without space or network.
     pub fn image(&self, harness: &Harness) -> Result<(Image, Speed)> {
-        let recipe = image::recipe(self.activate.clone(), self.harmonia.clone());
+        let recipe = self.of_image.recipe().map_err(worded)?;
         let image = harness.image(&recipe).map_err(worded)?;
         let speed = harness.speed(&image).map_err(worded)?;
         Ok((image, speed))
@@ -156,6 +156,7 @@ impl Shared {
         let own = std::env::current_exe().context("cannot find this program itself")?;
         let programs: BTreeMap<String, PathBuf> = [
             ("deploy".to_owned(), provisions.deploy.clone()),
+            ("sops".to_owned(), provisions.of_image.sops.clone()),
             ("xtask".to_owned(), own),
         ]
         .into();

@@ -21,7 +21,7 @@ pub fn provide(
     named: Option<&Path>,
     choices: &[Choice],
     inventory: &Inventory,
-) -> Result<Option<Vec<u8>>, Failure> {
+) -> Result<Option<PathBuf>, Failure> {
     if !is_needed(choices, inventory) {
         return Ok(None);
     }
@@ -42,7 +42,7 @@ pub fn provide(
     match unfit(&bytes) {
         None => {
             report::say(&format!("the cache is Harmonia: {shown}"));
-            Ok(Some(bytes))
+            Ok(Some(file))
         }
         // One that nobody named is none that has to be taken.
         Some(why) if named.is_none() => {

@@ -37,7 +37,7 @@ pub(super) async fn play(
     // A program that does not fit is told before anything is installed.
     let harmonia = harmonia::provide(options.harmonia.as_deref(), choices, &inventory)?;
     let mut provisions = Provisions::provide(global).await?;
-    provisions.harmonia = harmonia;
+    provisions.of_image.harmonia = harmonia;
     let mut channel = pool::channel();
     let tell = channel.0.clone();
     let harness_options = HarnessOptions {

@@ -57,7 +57,14 @@ const COMMANDS: [(&str, &[Need]); 12] = [
     ),
     (
         "vm-test",
-        &[Need::Git, Need::Nix, Need::Store, Need::DeployRs, Need::Vm],
+        &[
+            Need::Git,
+            Need::Nix,
+            Need::Store,
+            Need::DeployRs,
+            Need::Sops,
+            Need::Vm,
+        ],
     ),
     ("bench", FLEET),
     (

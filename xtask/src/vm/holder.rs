@@ -21,7 +21,6 @@ use super::wire::{Answer, Ask, Event, Line, New, Origin, Refusal, Request, STAY}
 use crate::cache_dir::CacheDir;
 use crate::failure::{self, Exit};
 use crate::scenarios::ground::{worded, INSTALLED_KEY};
-use crate::scenarios::image;
 
 /// Who comes in by ssh, if the configuration has such a user; root cannot, on a host.
 const USER: &str = "operator";
@@ -185,9 +184,7 @@ fn install(
     new: &New,
     forwards: Vec<Forward>,
 ) -> harness::Result<Machine> {
-    let activate =
-        std::fs::read(&new.activate).map_err(|e| harness::Error::io("read", &new.activate, e))?;
-    let image = harness.image(&image::recipe(activate, None))?;
+    let image = harness.image(&new.programs.recipe()?)?;
     let address = format!("{}/24", new.address);
     let lan = run.lan("lan", &[(name, &address)])?;
     let nix = Nix {

@@ -293,7 +293,7 @@ async fn new(
     .map(|(key, value)| (key.to_owned(), value))
     .into();
     let new = New {
-        activate: provisions.activate(),
+        programs: provisions.of_image.clone(),
         toplevel: closure.toplevel.clone(),
         nix_bin: fleet
             .nix

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::name::Name;
 use super::place::{Port, State};
 use crate::failure::Failure;
+use crate::scenarios::image::Programs;
 
 /// What a holder is to hold; the first line that it reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +40,8 @@ pub enum Origin {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct New {
-    /// deploy-rs' program, a part of the image.
-    pub activate: PathBuf,
+    /// Of the image.
+    pub programs: Programs,
     pub toplevel: PathBuf,
     pub nix_bin: PathBuf,
     pub nix_conf: Option<PathBuf>,
