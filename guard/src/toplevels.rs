@@ -85,9 +85,15 @@ impl Toplevels<'_> {
     }
 }
 
-/// Parts of a system that only a boot changes.
+/// Parts of a system that only a boot changes. They are links, and what these say is compared, as NixOS' own hints do: two
+/// kernels' store paths may lead to one file on a host that has its kernel elsewhere.
 pub fn reboot_reasons(booted: &StorePath, running: &StorePath) -> Vec<String> {
-    let target = |of: &StorePath, part: &str| std::fs::canonicalize(of.join(part)).ok();
+    let target = |of: &StorePath, part: &str| {
+        let part = of.join(part);
+        std::fs::read_link(&part)
+            .or_else(|_| std::fs::canonicalize(part))
+            .ok()
+    };
     let parts = [
         ("kernel", "kernel"),
         ("initrd", "initrd"),

@@ -59,12 +59,13 @@ pub enum BootPart {
 }
 
 impl BootPart {
+    /// As hosts' guards and their figures call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
-            Self::Modules => "kernel modules",
-            Self::Parameters => "kernel parameters",
+            Self::Modules => "modules",
+            Self::Parameters => "kernel-parameters",
         }
     }
 }
@@ -197,7 +198,7 @@ pub mod tests {
         let mut diff = example();
         assert_eq!(
             diff.short(),
-            "2 packages (nginx 1.26 → 1.28, …), 3 units, 1 user, sudo, kernel, kernel parameters, +3.0 KiB, reboot"
+            "2 packages (nginx 1.26 → 1.28, …), 3 units, 1 user, sudo, kernel, kernel-parameters, +3.0 KiB, reboot"
         );
         assert!(diff.reboot_needed());
         diff.new = diff.old.clone();

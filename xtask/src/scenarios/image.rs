@@ -84,7 +84,10 @@ mod tests {
         };
         assert_ne!(hash(b"1", b"1", None), hash(b"2", b"1", None));
         assert_ne!(hash(b"1", b"1", None), hash(b"1", b"2", None));
-        assert_ne!(hash(b"1", b"1", None), hash(b"1", b"1", Some(b"3".to_vec())));
+        assert_ne!(
+            hash(b"1", b"1", None),
+            hash(b"1", b"1", Some(b"3".to_vec()))
+        );
     }
 
     #[test]

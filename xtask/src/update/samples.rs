@@ -45,7 +45,7 @@ pub fn report() -> Report {
                 new: Some(diff.new.clone()),
                 diff: Some(diff.clone()),
                 reboot: Reboot::Due {
-                    why: ["kernel", "kernel parameters", "dbus changes"]
+                    why: ["kernel", "kernel-parameters", "dbus changes"]
                         .map(str::to_owned)
                         .into(),
                 },

@@ -186,7 +186,7 @@ fn a_reboot_is_due_for_what_only_a_boot_brings() {
         ..known(Before::Live(live('o', 'o')))
     };
     let kernel = parts(Some(vec![BootPart::Kernel, BootPart::Parameters]));
-    let why = vec!["kernel".to_owned(), "kernel parameters".to_owned()];
+    let why = vec!["kernel".to_owned(), "kernel-parameters".to_owned()];
     assert_eq!(one(&main(), kernel.clone()).reboot, Reboot::Due { why });
     assert_eq!(one(&test(), kernel).reboot, Reboot::NotDue);
     assert_eq!(one(&main(), parts(None)).reboot, Reboot::Unknown);
