@@ -69,10 +69,14 @@ fn plays_of<'a>(all: &'a [Choice], name: &str) -> Vec<&'a str> {
 
 fn unknown(name: &str, all: &[Choice]) -> Failure {
     let scenarios: Vec<&str> = all.iter().map(|choice| choice.name.as_str()).collect();
-    let cells = all.iter().flat_map(|choice| &choice.plays);
-    let cells = cells.filter(|play| play.cell.is_some() && play.control.is_none());
+    let plays = all.iter().flat_map(|choice| &choice.plays);
+    // Controls have long names that nobody means by chance.
+    let plays = plays.filter(|play| match play.control {
+        Some(_) => name.contains("-control"),
+        None => play.cell.is_some(),
+    });
     let mut names = scenarios.clone();
-    names.extend(cells.map(|play| play.name.as_str()));
+    names.extend(plays.map(|play| play.name.as_str()));
     if name.ends_with('*') {
         return Failure::usage(format!("no scenario or cell has a name like `{name}`"))
             .try_next(format!("one of {}", scenarios.join(", ")));
@@ -152,10 +156,11 @@ mod tests {
             format!("{failure}; {}", failure.next_step().unwrap())
         };
         insta::assert_snapshot!(
-            [told("deploy-rolback"), told("boot-Nico"), told("zzz"), told("zz*")].join("\n"),
+            [told("deploy-rolback"), told("boot-Nico"), told("deploy-rollback-control-2"), told("zzz"), told("zz*")].join("\n"),
             @r"
         no scenario or cell is called `deploy-rolback`; cargo xtask vm-test deploy-rollback
         no scenario or cell is called `boot-Nico`; cargo xtask vm-test boot-Niko, or boot, or boot-mode
+        no scenario or cell is called `deploy-rollback-control-2`; cargo xtask vm-test deploy-rollback-control-1, or deploy-rollback
         no scenario or cell is called `zzz`; one of boot, boot-mode, deploy-rollback
         no scenario or cell has a name like `zz*`; one of boot, boot-mode, deploy-rollback
         ");
