@@ -42,6 +42,8 @@ fn was_the_victim() -> bool {
 
 /// What the test wants to know of the copy, which may be gone when it looks.
 fn tell(place: &common::Place) {
+    // The test's name stands before what it prints first.
+    println!();
     println!("config {}", place.run.ssh_config().display());
     println!("sockets {}", place.run.sockets().display());
     println!("ready");
@@ -53,7 +55,7 @@ fn die_while_qemu_starts(place: &common::Place, delay: Duration) {
     let log = place.run.logs().join("victim.qemu");
     std::thread::spawn(move || {
         while !log.exists() {
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(delay);
         let us = std::process::id().to_string();
