@@ -220,6 +220,7 @@ fn pretend_tools(fleet: &Fleet, qemu: &str) -> tempfile::TempDir {
         ("ssh", "OpenSSH_9.2p1"),
         ("newuidmap", ""),
         ("deploy", "deploy-rs 1.0.0"),
+        ("sops", "sops 3.11.0"),
         ("activate", ""),
     ] {
         program(&path.path().join(name), printed);
