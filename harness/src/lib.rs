@@ -10,6 +10,7 @@ mod harness;
 mod image;
 mod lan;
 mod machine;
+mod mutex;
 mod network;
 mod patience;
 mod process;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::cache;
 use crate::error::Result;
+use crate::mutex::lock;
 use crate::process::Command;
 use crate::tools::Tools;
 
@@ -117,7 +118,7 @@ impl Identity {
         host_key: &HostKey,
         key: Option<PathBuf>,
     ) -> Result<()> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = lock(&self.hosts);
         hosts.insert(
             machine.to_owned(),
             Known {

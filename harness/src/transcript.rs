@@ -4,10 +4,11 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::mutex::lock;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Transcript {
             object: object.to_owned(),
             what: what.into(),
         };
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.held);
         // A transcript that cannot be written must not fail what it tells about; it is still in memory.
         let _ = writeln!(
             held.0,
@@ -55,7 +56,7 @@ impl Transcript {
     }
 
     pub fn entries(&self) -> Vec<Entry> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = lock(&self.held);
         held.1.clone()
     }
 }

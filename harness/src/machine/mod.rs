@@ -15,7 +15,7 @@ mod wait;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::harness::Speed;
 use crate::image::Image;
 use crate::lan::Lan;
+use crate::mutex::lock;
 use crate::network::{Condition, Switch};
 use crate::qemu::agent::Agent;
 use crate::qemu::args::{self, Attached};
@@ -265,10 +266,6 @@ impl Drop for Inner {
         let _ = cache::remove(&self.dir);
         let _ = cache::remove(&self.sockets);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

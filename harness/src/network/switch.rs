@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use super::condition::Condition;
 use super::frame::{self, Address};
 use super::port::Port;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::lock;
 
 /// A network. Ports are named; each has a socket that a machine connects to, as often as it is started.
 pub(crate) struct Switch {
@@ -211,10 +212,6 @@ fn serve(state: &Arc<Mutex<State>>, name: &str, stream: UnixStream) {
             port.unplug(connection);
         }
     });
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! or when everything is ended. Which program it is, `command` says.
 
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::code_of;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::lock;
 
 /// For `sh -c`: a shell that holds the other end of the leash.
 pub(super) const GUARD: &str = include_str!("guard.sh");
@@ -61,10 +62,6 @@ fn lives(pid: u32) -> bool {
         .rsplit_once(") ")
         .and_then(|(_, rest)| rest.chars().next());
     state.is_some_and(|state| state != 'Z')
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A program that runs; it ends when this is dropped, or when this process ends.

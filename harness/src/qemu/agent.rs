@@ -4,13 +4,14 @@
 use std::io::{ErrorKind as IoKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{Engine, BASE64_STANDARD};
 use serde_json::{json, Value};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::lock;
 
 /// A connection that is made when it is needed and made again after it broke.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ impl Agent {
     }
 
     fn ask(&self, command: &str, arguments: Value, within: Duration) -> Result<Value> {
-        let mut held = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.link);
         if held.is_none() {
             *held = Some(Link::connect(&self.socket)?);
         }

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -12,6 +12,7 @@ use super::args::{self, Launch};
 use super::qmp::Qmp;
 use crate::cache;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutex::lock;
 use crate::process::{last_lines, Command, Guarded};
 
 /// Until the monitor answers; host time.
@@ -78,18 +79,12 @@ impl Vm {
 
     /// SIGKILL: what a power cut is to a disk.
     pub fn kill(&self) {
-        self.process
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .end();
+        lock(&self.process).end();
     }
 
     /// The exit code, if QEMU has ended.
     pub fn ended(&self) -> Option<i32> {
-        self.process
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ended()
+        lock(&self.process).ended()
     }
 
     /// Waits for QEMU's end, `within` in host time.
