@@ -12,6 +12,8 @@ const MOST: f64 = 6.0;
 #[derive(Debug)]
 pub(crate) struct Patience {
     started: Instant,
+    /// Host seconds of a guest second.
+    scale: f64,
     budget: Duration,
     limit: Duration,
     /// The process group whose waiting does not count, and what it had waited when this began.
@@ -26,6 +28,7 @@ impl Patience {
         let budget = guest.mul_f64(scale);
         Self {
             started: Instant::now(),
+            scale,
             budget,
             limit: budget.mul_f64(MOST),
             starved: qemu.map(|pid| (pid, waited(pid))),
@@ -36,6 +39,11 @@ impl Patience {
     /// What is left, in host time; zero when it is over.
     pub fn left(&self) -> Duration {
         self.allowed().saturating_sub(self.started.elapsed())
+    }
+
+    /// What is left, in guest time: for what has a clock of its own.
+    pub fn left_to_guest(&self) -> Duration {
+        self.left().div_f64(self.scale)
     }
 
     /// The whole time, with what does not count.

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{lock, Exec, Machine, Wait};
 use crate::error::{Error, ErrorKind, Result};
 use crate::patience::Patience;
+use crate::qemu::process::Vm;
 
 /// Firmware, loader, kernel, init: guest seconds until the agent answers, and until ssh does after that.
 const BOOT: Duration = Duration::from_secs(120);
@@ -39,10 +40,7 @@ impl Machine {
         let _slot = self.0.run.0.harness.boot_slot()?;
         let vm = self.vm()?;
         let patience = Patience::new(within, self.0.speed.scale, Some(vm.pid));
-        let mark = vm.qmp.mark();
-        self.note("reboot");
-        self.spawn(Exec::new(["systemctl", "--no-block", "reboot"]))?;
-        self.await_event_within(mark, &["RESET"], "restart", within)?;
+        self.restart_guest(&vm, within)?;
         self.wait_up_until(&patience)?;
         Ok(patience)
     }
@@ -59,9 +57,8 @@ impl Machine {
     }
 
     fn wait_up_until(&self, patience: &Patience) -> Result<()> {
-        let left = || patience.left().div_f64(self.0.speed.scale);
-        self.wait_for(&Wait::Agent, left())?;
-        self.wait_ready(left())?;
+        self.wait_for(&Wait::Agent, patience.left_to_guest())?;
+        self.wait_ready(patience.left_to_guest())?;
         self.note("up");
         Ok(())
     }
@@ -88,13 +85,17 @@ impl Machine {
     /// Asks the guest to restart and waits until it is up again. Needs a machine that boots by itself.
     pub fn reboot(&self) -> Result<()> {
         let _slot = self.0.run.0.harness.boot_slot()?;
-        let vm = self.vm()?;
+        self.restart_guest(&*self.vm()?, SHUTDOWN)?;
+        self.wait_up()
+    }
+
+    /// Asks the guest to restart and waits until its machine does.
+    fn restart_guest(&self, vm: &Vm, within: Duration) -> Result<()> {
         let mark = vm.qmp.mark();
         self.note("reboot");
         // The agent goes down with the system: only the event counts.
         self.spawn(Exec::new(["systemctl", "--no-block", "reboot"]))?;
-        self.await_event(mark, &["RESET"], "restart")?;
-        self.wait_up()
+        self.await_event_within(mark, &["RESET"], "restart", within)
     }
 
     /// The reset button: nothing is written, nobody is asked.

@@ -235,13 +235,13 @@ fn inflict(stage: &Stage, verb: &Verb, within: Duration) -> crate::Result<Patien
         Verb::Reboot(on) => {
             let machine = stage.machine(on)?;
             let clock = machine.reboot_within(within)?;
-            wait_settled(machine, clock.left().div_f64(stage.scale))?;
+            wait_settled(machine, clock.left_to_guest())?;
             return Ok(clock);
         }
         Verb::PowerOn(on) => {
             let machine = stage.machine(on)?;
             let clock = machine.power_on_until_up(within)?;
-            wait_settled(machine, clock.left().div_f64(stage.scale))?;
+            wait_settled(machine, clock.left_to_guest())?;
             return Ok(clock);
         }
         Verb::PowerCut(on) => stage.machine(on)?.power_cut()?,
