@@ -51,6 +51,9 @@ struct Entry {
     needs: Vec<String>,
 }
 
+/// Where there are entries with locks. What stands on another goes first when both are equally old.
+const ENTRIES: [Shelf; 3] = [Shelf::Kept, Shelf::Snapshots, Shelf::Images];
+
 pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
     cache.create()?;
     let _nobody_else = cache.lock("gc")?;
@@ -59,8 +62,7 @@ pub(crate) fn collect(cache: &Cache, limit: u64) -> Result<Collected> {
         remove_dead_run(&run, &mut done)?;
     }
     let mut entries = Vec::new();
-    // What stands on another goes first when both are equally old.
-    for shelf in [Shelf::Kept, Shelf::Snapshots, Shelf::Images] {
+    for shelf in ENTRIES {
         for path in children(&cache.shelf(shelf))? {
             entries.extend(entry(shelf, path)?);
         }
@@ -103,12 +105,10 @@ fn remove_packages(cache: &Cache, done: &mut Collected) -> Result<()> {
 fn remove_idle_locks(cache: &Cache) -> Result<()> {
     for file in children(&cache.locks())? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let of_entry = [Shelf::Kept, Shelf::Snapshots, Shelf::Images]
-            .iter()
-            .find_map(|shelf| {
-                let key = name.strip_prefix(shelf.name())?.strip_prefix('-')?;
-                Some(cache.entry(*shelf, key))
-            });
+        let of_entry = ENTRIES.into_iter().find_map(|shelf| {
+            let key = name.strip_prefix(shelf.name())?.strip_prefix('-')?;
+            Some(cache.entry(shelf, key))
+        });
         let Some(entry) = of_entry else { continue };
         if entry.exists() {
             continue;
