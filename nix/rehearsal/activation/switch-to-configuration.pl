@@ -149,6 +149,14 @@ sub record {
     close $out or die "cannot write /run/nixos/$list-list: $!\n";
 }
 
+# Whether a unit goes on as it was, whatever changes.
+sub goes_on {
+    my ($unit) = @_;
+    return !flag($unit, 'Service', 'X-RestartIfChanged', 1)
+        || flag($unit, 'Unit', 'RefuseManualStop', 0)
+        || flag($unit, 'Unit', 'X-OnlyManualStart', 0);
+}
+
 sub plan_changed {
     my ($unit, $new) = @_;
     # These cannot be restarted; slices and paths take their new settings at the reload, sockets keep listening.
@@ -160,9 +168,7 @@ sub plan_changed {
     elsif (flag($new, 'Service', 'X-ReloadIfChanged', 0)) { $reload{$unit} = 1 }
     # Restarting the bus takes everything that is connected to it down.
     elsif ($unit =~ /^dbus(-broker)?\.service$/) { }
-    elsif (!flag($new, 'Service', 'X-RestartIfChanged', 1)
-        || flag($new, 'Unit', 'RefuseManualStop', 0)
-        || flag($new, 'Unit', 'X-OnlyManualStart', 0)) { $skip{$unit} = 1 }
+    elsif (goes_on($new)) { $skip{$unit} = 1 }
     # Only services have something to run when they stop.
     elsif ($unit !~ /\.service$/ || !flag($new, 'Service', 'X-StopIfChanged', 1)) { $restart{$unit} = 1 }
     else {
@@ -240,9 +246,7 @@ for my $unit (split /\n/, slurp('/run/nixos/activation-restart-list') // '') {
     my $info = parse_unit(@files);
     if    (!$before->{$unit})                            { $start{$unit}  = 1 }
     elsif (flag($info, 'Service', 'X-ReloadIfChanged', 0)) { $reload{$unit} = 1 }
-    elsif (!flag($info, 'Service', 'X-RestartIfChanged', 1)
-        || flag($info, 'Unit', 'RefuseManualStop', 0)
-        || flag($info, 'Unit', 'X-OnlyManualStart', 0)) { $skip{$unit} = 1 }
+    elsif (goes_on($info)) { $skip{$unit} = 1 }
     # What was stopped is started anyway.
     elsif (!$stop{$unit}) { $restart{$unit} = 1 }
 }
