@@ -1,6 +1,8 @@
 //! Harmonia on the machine that serves the cache: it is in no registry, so that it comes from whoever plays. Without it the
 //! same scenarios are played with nginx over an export of the store (nix/rehearsal/modules/harmonia.nix).
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use harness::scenario::Machine;
@@ -35,11 +37,11 @@ pub fn provide(
         return Ok(None);
     };
     let shown = file.display();
-    let bytes = std::fs::read(&file).map_err(|error| {
+    let head = head(&file).map_err(|error| {
         Failure::usage(format!("cannot read {shown}: {error}"))
             .try_next(format!("--harmonia with the program {PROGRAM}"))
     })?;
-    match unfit(&bytes) {
+    match unfit(&head) {
         None => {
             report::say(&format!("the cache is Harmonia: {shown}"));
             Ok(Some(file))
@@ -69,13 +71,18 @@ fn is_needed(choices: &[Choice], inventory: &Inventory) -> bool {
     })
 }
 
-/// Why a Debian guest could not run the program.
-fn unfit(bytes: &[u8]) -> Option<&'static str> {
-    if !bytes.starts_with(b"\x7fELF") {
+/// The first page of a program, in which the loader's path stands.
+fn head(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(file)?.take(4096).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Why a Debian guest could not run the program that begins so.
+fn unfit(head: &[u8]) -> Option<&'static str> {
+    if !head.starts_with(b"\x7fELF") {
         return Some("is no program");
     }
-    // The loader's path stands in the first page.
-    let head = &bytes[..bytes.len().min(4096)];
     let in_store = head.windows(11).any(|window| window == b"/nix/store/");
     in_store.then_some("needs a store that guests have not got")
 }
@@ -91,7 +98,7 @@ mod tests {
         let of_nix = b"\x7fELF.../nix/store/abc-glibc/lib/ld-linux-x86-64.so.2";
         assert!(unfit(of_nix).unwrap().contains("store"));
         // This very test.
-        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let own = head(&std::env::current_exe().unwrap()).unwrap();
         assert_eq!(unfit(&own), None);
     }
 }
