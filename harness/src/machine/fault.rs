@@ -64,8 +64,11 @@ impl Machine {
     pub fn free_disk(&self, path: &str) -> Result<()> {
         self.note(format!("disk freed: {path}"));
         let path = quote(path);
-        self.shell(&format!("rm -f -- \"$(stat -c %m -- {path})/{BALLAST}\""))
-            .map(drop)
+        // On the disk, too: after a power cut right away it would be full again.
+        self.shell(&format!(
+            "top=$(stat -c %m -- {path}) && rm -f -- \"$top/{BALLAST}\" && sync -f \"$top\""
+        ))
+        .map(drop)
     }
 
     /// All file systems on disks become read-only at once, whoever writes: what a kernel does with a failing disk.

@@ -39,7 +39,8 @@ while [ $size -ge 4096 ]; do
   fallocate -o "$at" -l $size "$file" 2>/dev/null || { [ ! -e "$file" ] || truncate -s "$at" "$file"; size=$((size / 2)); }
 done
 sync -f "$file" """
-FREE = 'rm -f -- "$(stat -c %m -- "$1")/slipway-ballast"'
+# On the disk, too: after a power cut right away it would be full again.
+FREE = 'top=$(stat -c %m -- "$1") && rm -f -- "$top/slipway-ballast" && sync -f "$top"'
 # What a kernel does with a failing disk, in the background.
 READ_ONLY = """echo u > /proc/sysrq-trigger
 for i in $(seq 100); do
