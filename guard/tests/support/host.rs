@@ -25,6 +25,8 @@ impl Host {
                 "{cache}/.cache/slipway/tools/deploy-rs-1.0.0/bin/deploy"
             ))
         });
+        // On a machine without Nix it is the test that makes the place to mount on.
+        std::fs::create_dir_all("/nix").unwrap();
         run("mount", &["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/nix"]);
         for folder in [
             "/nix/store",

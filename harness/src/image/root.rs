@@ -351,6 +351,13 @@ mod tests {
 
     #[test]
     fn a_second_try_fetches_only_what_did_not_arrive_at_the_first() {
+        let version = std::process::Command::new("mmdebstrap")
+            .arg("--version")
+            .output();
+        if version.is_err() {
+            println!("skip: no mmdebstrap here");
+            return;
+        }
         let recipe = Recipe::debian_13();
         let mirror = Mirror::start(&recipe.all_packages());
         let recipe = Recipe {
@@ -370,7 +377,7 @@ mod tests {
         };
         let error = try_it("first");
         let cannot = error.to_string();
-        if error.kind() == ErrorKind::ToolMissing || cannot.contains("ranges of user ids") {
+        if cannot.contains("ranges of user ids") {
             println!("skip: mmdebstrap does not run here: {cannot}");
             return;
         }

@@ -62,6 +62,11 @@ impl Bench<'_> {
                 "chromium",
                 "no Chromium here, and the fleet's page is opened in it",
             ),
+            (
+                which::which("mmdebstrap").is_ok(),
+                "mmdebstrap",
+                "no mmdebstrap here, and downloads that break off are tested with it",
+            ),
         ];
         for (_, package, why) in here.iter().filter(|(there, ..)| !there) {
             if let Err(error) = setup::debian_packages(self.global, &[package], why).await {
