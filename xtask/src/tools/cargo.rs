@@ -134,7 +134,8 @@ pub fn listed(printed: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What is worth reading of a failed `cargo test`: what the failed tests said, else why nothing ran.
+/// What is worth reading of a failed `cargo test`: the names of the tests that failed, all of them, and what the last of
+/// them said; else why nothing ran.
 pub fn failures(stdout: &str, stderr_tail: &str) -> String {
     const LINES: usize = 60;
     let mut told = Vec::new();
@@ -153,12 +154,21 @@ pub fn failures(stdout: &str, stderr_tail: &str) -> String {
     if told.is_empty() {
         return stderr_tail.to_owned();
     }
+    let names: Vec<&str> = told.iter().copied().filter_map(failed).collect();
     let hidden = told.len().saturating_sub(LINES);
     let mut text = told.split_off(hidden).join("\n");
     if hidden > 0 {
-        text.insert_str(0, &format!("({hidden} lines more)\n"));
+        text.insert_str(
+            0,
+            &format!("failed: {}\n({hidden} lines more)\n", names.join(", ")),
+        );
     }
     text
+}
+
+/// The test whose words come after a line such as `---- a::test stdout ----`.
+fn failed(line: &str) -> Option<&str> {
+    line.strip_prefix("---- ")?.strip_suffix(" stdout ----")
 }
 
 /// The crate of a line such as `   Compiling tokio v1.44.1`.
@@ -206,6 +216,16 @@ mod tests {
             failures("", "error: does not compile"),
             "error: does not compile"
         );
+    }
+
+    #[test]
+    fn each_test_that_failed_is_named_however_much_the_last_says() {
+        let stdout = format!(
+            "failures:\n\n---- a::first stdout ----\nboom\n\n---- last stdout ----\n{}\n",
+            "boom\n".repeat(100)
+        );
+        let told = failures(&stdout, "");
+        assert!(told.starts_with("failed: a::first, last\n("), "{told}");
     }
 
     #[test]
