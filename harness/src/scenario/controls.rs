@@ -83,6 +83,7 @@ fn changed(
         );
         return Err(Fault::new(table.fails_at.line, cause));
     }
+    comes_before_its_end(table, play)?;
     changed.name = format!("{}-control-{number}", play.name);
     changed.control = Some(Control {
         number,
@@ -100,6 +101,27 @@ fn changed(
         fails_at: table.fails_at.value.clone(),
     });
     Ok(changed)
+}
+
+/// What is left out after the step that is to fail has changed nothing when it fails.
+fn comes_before_its_end(table: &ControlTable, play: &Play) -> Result<()> {
+    let Some(first) = table.leave_out.first().filter(|_| table.swap.is_empty()) else {
+        return Ok(());
+    };
+    let steps = &play.steps;
+    let begin = |name: &Word| steps.iter().position(|step| step.is_named(name));
+    // A block has steps of its own, and what is left out may be one of them.
+    let end = steps
+        .iter()
+        .rposition(|step| step.is_named(&table.fails_at));
+    if table.leave_out.iter().any(|name| begin(name) < end) {
+        return Ok(());
+    }
+    let cause = format!(
+        "changes nothing: what `leave-out` names comes after \"{}\", which is to fail",
+        table.fails_at.value
+    );
+    Err(Fault::new(first.line, cause))
 }
 
 fn exists(name: &Word, play: &Play) -> Result<()> {

@@ -219,6 +219,10 @@ fn names_that_are_not_there() {
             ("= \"good\" }\nfails", "= \"better\" }\nfails"),
             ("= \"good\" }\nfails", "= \"breaks-sshd\" }\nfails"),
             ("swap = { breaks-sshd = \"good\" }\n", ""),
+            (
+                "swap = { breaks-sshd = \"good\" }\n",
+                "leave-out = [\"the host is as it was\"]\n",
+            ),
             ("swap", "leave-out = [\"good was deployed\"]\nswap"),
             (
                 "swap",
