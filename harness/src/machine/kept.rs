@@ -38,7 +38,7 @@ pub enum KeptAs {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Kept {
-    /// What it belongs to, such as the name of a scenario; `GROUP/MACHINE` is unique.
+    /// What it belongs to, such as the name of a play; `GROUP/MACHINE` is unique.
     pub group: String,
     pub machine: String,
     pub how: KeptAs,

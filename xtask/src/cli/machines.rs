@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
 pub struct VmTest {
-    /// Scenarios, cells (boot-Niko), controls (NAME-control-1), or the beginning of names (boot*)
+    /// Scenarios, cells (boot-Niko), controls (NAME-control-1, CELL-control-1), or the beginning of names (boot*)
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// Play every scenario
@@ -112,7 +112,7 @@ fn forward(text: &str) -> Result<Forward, String> {
 
 #[derive(Debug, Args)]
 pub struct VmShell {
-    /// A host that was started, or SCENARIO/MACHINE that `vm-test --keep-failed` left
+    /// A host that was started, or PLAY/MACHINE that `vm-test --keep-failed` left
     pub name: String,
     /// A command instead of a shell
     #[arg(last = true)]
@@ -121,7 +121,7 @@ pub struct VmShell {
 
 #[derive(Debug, Args)]
 pub struct VmConsole {
-    /// A host that was started, or SCENARIO/MACHINE that `vm-test --keep-failed` left
+    /// A host that was started, or PLAY/MACHINE that `vm-test --keep-failed` left
     pub name: String,
 }
 

@@ -82,7 +82,7 @@ struct Document<'a> {
     failed: &'a BTreeMap<HostName, EvaluationError>,
 }
 
-/// The inventory as the flake gives it (schema: docs/json/hosts.schema.json).
+/// The inventory, what is taken of the flake's (schema: docs/json/hosts.schema.json).
 ///
 /// # Errors
 /// Never, with string keys.

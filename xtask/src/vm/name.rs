@@ -1,4 +1,4 @@
-//! What a person calls a machine: `HOST`, or `SCENARIO/MACHINE` for one that a failed play left. Pure.
+//! What a person calls a machine: `HOST`, or `PLAY/MACHINE` for one that a failed play left. Pure.
 
 use std::fmt;
 
