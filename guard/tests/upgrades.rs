@@ -277,7 +277,8 @@ fn it_waits_for_its_canaries() {
             };
             let text = system("running")
                 + &system("boot")
-                + &format!("nixos_deployment_last_success {success}\nnixos_deployment_last_time_seconds 1000\n");
+                + &format!("nixos_deployment_last_success {success}\nnixos_deployment_last_time_seconds 1000\n")
+                + "node_systemd_unit_state{name=\"a.service\",state=\"failed\"} 0\n";
             write(&format!("{WEB}/metrics"), &text, 0o644);
         };
         tell(host.toplevel("old").as_str(), 1);

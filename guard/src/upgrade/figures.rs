@@ -133,6 +133,10 @@ pub fn healthy(
         Some(_) => return Err("its last deployment failed".to_owned()),
         None => return Err("it tells of no deployment".to_owned()),
     }
+    // An exporter that does not get through to systemd leaves them all out.
+    if of(UNIT).next().is_none() {
+        return Err("it tells of no units".to_owned());
+    }
     let failed = of(UNIT).find(|unit| unit.label("state") == Some("failed") && unit.value != 0.0);
     if let Some(unit) = failed {
         let name = unit.label("name").unwrap_or("a unit");
@@ -208,6 +212,11 @@ mod tests {
                 "it does not say since when",
                 "a.service failed",
             ]
+        );
+        let no_units = told().replace(UNIT, "other");
+        assert_eq!(
+            ask(&no_units, Some(NEW), 2000),
+            Err("it tells of no units".to_owned())
         );
         assert!(ask("", Some(NEW), 2000).is_err());
     }
