@@ -50,8 +50,8 @@ fn a_plan_needs_no_host() {
         assert_eq!(schema::complaints("plan", &plan), [""; 0]);
         plan["hosts"][0]["action"].clone()
     };
-    let test = serde_json::json!({ "kind": "test", "leaseSeconds": 5400 });
-    assert_eq!(action(&["--ref", "test-Web", "--for", "90m"]), test);
+    let test = serde_json::json!({ "kind": "test" });
+    assert_eq!(action(&["--ref", "test-Web"]), test);
     assert_eq!(action(&["--ref", "topic"])["kind"], "build");
     assert_eq!(action(&["--boot", "always"])["kind"], "boot");
     fleet.git(&[
@@ -107,8 +107,6 @@ fn what_cannot_be_planned_is_told() {
         vec!["Base"],
         vec!["Wbe"],
         vec!["--wave", "7"],
-        vec!["--for", "4"],
-        vec!["--for", "31d"],
         vec!["--json", "--markdown"],
     ]
     .iter()

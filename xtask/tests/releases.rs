@@ -134,7 +134,17 @@ fn a_test_branch_is_released_for_its_host_alone() {
         let release = released(&signer, &signer.release(&nix, &[wanted]));
         assert_eq!(release.commit, tried);
         assert_eq!(release.hosts["Web"].action.kind, ActionKind::Test);
+        let lease = release.hosts["Web"].action.lease_seconds;
+        assert_eq!(lease, None, "as long as Web says");
     }
+    let leased = released(
+        &signer,
+        &signer.release(&nix, &["test-Web", "--for", "90m"]),
+    );
+    let lease = leased.hosts["Web"].action.lease_seconds;
+    assert_eq!(lease, Some(5400));
+    let kept = transcript(&signer.release(&nix, &["main", "--for", "90m"]));
+    assert!(kept.contains("main goes to its hosts for good"), "{kept}");
     // It says nothing about main, which is where it was.
     signer.fleet.git(&["checkout", "--quiet", "main"]);
     assert_eq!(released(&signer, &signer.release(&nix, &[])).commit, main);

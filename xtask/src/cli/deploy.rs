@@ -15,7 +15,7 @@ pub struct Release {
         value_name = "BUILDER",
         num_args = 0..=1,
         require_equals = true,
-        conflicts_with_all = ["config", "removes_guard"]
+        conflicts_with_all = ["config", "removes_guard", "lease"]
     )]
     pub from: Option<Option<String>>,
     /// When hosts boot into it instead of switching
@@ -35,6 +35,9 @@ pub struct Release {
     /// This host's new configuration has no guard, and that is meant
     #[arg(long, value_name = "HOST")]
     pub removes_guard: Vec<String>,
+    /// How long a test lasts: 30m, 4h, 2d [default: as long as the host's configuration says]
+    #[arg(long = "for", value_name = "TIME", value_parser = lease)]
+    pub lease: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,7 +72,7 @@ pub struct Deploy {
     #[arg(long, value_name = "REV", requires = "plan")]
     pub against: Option<String>,
     /// Deploy what this release says, as `cargo xtask release` printed it; `-` for standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["reference", "boot", "lease"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["reference", "boot"])]
     pub release: Option<PathBuf>,
     /// Only the hosts of this wave
     #[arg(long, value_name = "N")]
@@ -78,18 +81,15 @@ pub struct Deploy {
     #[arg(long, value_enum, default_value_t = RollbackChoice::Wave)]
     pub rollback: RollbackChoice,
     /// Go on with a deployment whose controller was killed
-    #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease", "action", "local"])]
+    #[arg(long, conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "action", "local"])]
     pub resume: bool,
     /// Deploy nothing, and have this host boot for good what it tests; its guard does that for an operator's key
-    #[arg(long, value_name = "HOST", conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "lease", "action", "local", "resume"])]
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["hosts", "reference", "boot", "plan", "against", "release", "wave", "rollback", "action", "local", "resume"])]
     pub keep: Option<String>,
     /// Do not ask before hosts are touched
     // CI systems set `true`, `1` or nothing at all.
     #[arg(long, env = "CI", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     pub yes: bool,
-    /// How long a test lasts: 30m, 4h, 2d
-    #[arg(long = "for", value_name = "TIME", default_value = "4h", value_parser = lease)]
-    pub lease: u64,
     /// One JSON document instead of tables
     #[arg(long, conflicts_with = "markdown")]
     pub json: bool,
@@ -162,7 +162,7 @@ pub enum ActionChoice {
     Switch,
     /// In effect after the next reboot
     Boot,
-    /// Until the next reboot, or for as long as --for says
+    /// Until the next reboot; a guard returns the host when its lease ends
     Test,
 }
 
@@ -194,5 +194,18 @@ fn patience(text: &str) -> Result<u64, String> {
     match crate::report::words::time_span(text).map(|time| time.as_secs()) {
         Some(seconds @ 1..=86_400) => Ok(seconds),
         _ => Err("a time such as 45s, 10m or 1h, at most a day".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_has_a_unit_and_bounds() {
+        assert_eq!(lease("90m"), Ok(5400));
+        for bad in ["4", "59s", "31d", ""] {
+            assert!(lease(bad).is_err(), "{bad}");
+        }
     }
 }

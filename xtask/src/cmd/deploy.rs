@@ -105,7 +105,6 @@ fn request(global: &Global, args: &Deploy) -> Result<Request> {
             BootChoice::Never => Boot::Never,
         },
         wave: args.wave,
-        lease: args.lease,
         against: args.against.clone(),
         release: match &args.release {
             Some(file) => Some(Released::read(&read(file)?)?),

@@ -29,6 +29,7 @@ pub async fn run(global: &Global, args: Release) -> Result<Exit> {
                 wanted: args.commit,
                 boot,
                 remove_guards: args.removes_guard,
+                lease: args.lease,
                 live: report::live(global.plain),
             };
             release::make(global, &Config::read(place)?, &request).await?

@@ -12,9 +12,6 @@ use crate::failure::Exit;
 use crate::job_secrets;
 use crate::report;
 
-/// What a deployment says by itself when nobody says anything.
-const LEASE: u64 = 4 * 60 * 60;
-
 pub async fn run(global: &Global, args: Report) -> Result<Exit> {
     let here = evaluate::open(global).await?;
     let request = Request {
@@ -24,7 +21,6 @@ pub async fn run(global: &Global, args: Report) -> Result<Exit> {
         place: Place::Away,
         boot: Boot::Auto,
         wave: None,
-        lease: LEASE,
         against: Some(args.against),
         release: None,
         live: report::live(global.plain),

@@ -104,7 +104,7 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
     let wish = Wish {
         boot: request.boot_for(&chosen.meaning),
         meaning: chosen.meaning,
-        lease: request.lease,
+        lease: request.lease(),
     };
     let known = known(&fleet, &survey, &built, before).await?;
     let profiles = built

@@ -186,7 +186,9 @@ mod tests {
         judge(&host_plan(action), &live('o', 'o'), after, "it failed")
     }
 
-    const TEST: Action = Action::Test { lease_seconds: 60 };
+    const TEST: Action = Action::Test {
+        lease_seconds: Some(60),
+    };
 
     #[test]
     fn success_is_what_the_host_says() {

@@ -66,7 +66,9 @@ pub enum Action {
     /// Live only: a reboot, or the end of the lease, returns.
     #[serde(rename_all = "camelCase")]
     Test {
-        lease_seconds: u64,
+        /// None: as long as the host itself says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lease_seconds: Option<u64>,
     },
     /// The ref asks for no deployment.
     Build,
@@ -91,7 +93,12 @@ impl Action {
             Self::Unchanged => "unchanged".to_owned(),
             Self::Switch => "switch".to_owned(),
             Self::Boot => "boot".to_owned(),
-            Self::Test { lease_seconds } => format!("test for {}", duration(*lease_seconds)),
+            Self::Test {
+                lease_seconds: Some(seconds),
+            } => format!("test for {}", duration(*seconds)),
+            Self::Test {
+                lease_seconds: None,
+            } => "test".to_owned(),
             Self::Build => "build only".to_owned(),
         }
     }
@@ -124,8 +131,8 @@ pub enum Boot {
 pub struct Wish {
     pub meaning: Meaning,
     pub boot: Boot,
-    /// How long a test lasts, in seconds.
-    pub lease: u64,
+    /// How long a test lasts, in seconds; none leaves that to the host.
+    pub lease: Option<u64>,
 }
 
 /// What is known of one host before it is deployed.

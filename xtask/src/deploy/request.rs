@@ -24,8 +24,6 @@ pub struct Request {
     pub boot: Boot,
     /// Only hosts of this wave.
     pub wave: Option<u32>,
-    /// Seconds that a test lasts.
-    pub lease: u64,
     /// A revision that stands for what the hosts run.
     pub against: Option<String>,
     /// What a signer said the hosts are to have; it decides on the commit, the hosts and what is done with them.
@@ -56,6 +54,12 @@ impl Released {
             Failure::usage(format!("this is no release: {}", refusal.text))
                 .try_next("what `cargo xtask release` printed")
         })
+    }
+
+    /// Seconds that its test lasts; none if it has none, or leaves that to the host.
+    fn lease(&self) -> Option<u64> {
+        let mut hosts = self.release.hosts.values();
+        hosts.find_map(|host| host.action.lease_seconds)
     }
 
     /// What it asks for, in a ref's terms.
@@ -104,6 +108,11 @@ impl Request {
             Meaning::Deploy { boot: true } => Boot::Always,
             _ => Boot::Never,
         }
+    }
+
+    /// Seconds that a test lasts, as far as a release says so: only its host's guard holds to that.
+    pub fn lease(&self) -> Option<u64> {
+        self.release.as_ref().and_then(Released::lease)
     }
 
     fn choice(&self, survey: &Survey, reference: &str, message: &str) -> Result<Chosen, Failure> {
@@ -208,7 +217,6 @@ mod tests {
             place: Place::Away,
             boot: Boot::Auto,
             wave,
-            lease: 60,
             against: None,
             release: None,
             live: false,

@@ -47,6 +47,8 @@ pub struct Request {
     pub boot: bool,
     /// Hosts whose guard goes with this release, because a person on the signer says so.
     pub remove_guards: Vec<String>,
+    /// Seconds that a test lasts; none leaves that to the host.
+    pub lease: Option<u64>,
     pub live: bool,
 }
 
@@ -90,7 +92,7 @@ pub async fn make(global: &Global, config: &Config, request: &Request) -> Result
     git.check_out(&chosen.commit).await?;
     let fleet = open(global, &state.repository(), &chosen.commit).await?;
     let survey = fleet.survey().await?;
-    let meaning = meaning(&git, &chosen, &survey, request.boot).await?;
+    let meaning = meaning(&git, &chosen, &survey, request).await?;
     let hosts = hosts(&meaning, &survey, &request.remove_guards)?;
     let counter = state.remembered.counter + 1;
     let closures = build(&fleet, &hosts, config, request, &state.roots(counter)).await?;
@@ -107,7 +109,7 @@ pub async fn make(global: &Global, config: &Config, request: &Request) -> Result
         counter,
         made,
         expires: made.plus(config.valid_for),
-        hosts: host_releases(&meaning, &closures, &request.remove_guards)?,
+        hosts: host_releases(&meaning, &closures, request)?,
     };
     let text = release.to_text()?;
     // What no host would take is not signed.
@@ -222,7 +224,13 @@ async fn open(global: &Global, repository: &Path, commit: &str) -> Result<Fleet>
     here.at(commit).await
 }
 
-async fn meaning(git: &Git, chosen: &Chosen, survey: &Survey, boot: bool) -> Result<Meaning> {
+async fn meaning(
+    git: &Git,
+    chosen: &Chosen,
+    survey: &Survey,
+    request: &Request,
+) -> Result<Meaning> {
+    let boot = request.boot;
     let message = git.message(&chosen.commit).await?;
     let names = survey.names();
     let known: Vec<refs::Known> = names
@@ -233,6 +241,14 @@ async fn meaning(git: &Git, chosen: &Chosen, survey: &Survey, boot: bool) -> Res
         })
         .collect();
     Ok(match refs::meaning(&chosen.branch, &message, &known)? {
+        Meaning::Deploy { .. } | Meaning::Build if request.lease.is_some() => {
+            return Err(Failure::usage(format!(
+                "{} goes to its hosts for good, and no lease ends that",
+                chosen.branch
+            ))
+            .try_next("the same without --for, or a branch test-HOST")
+            .into())
+        }
         // The other way there is none: a commit that asks for boot has its reasons.
         Meaning::Deploy { .. } if boot => Meaning::Deploy { boot },
         Meaning::Test { host } if boot => {
@@ -301,7 +317,7 @@ async fn build(
 fn host_releases(
     meaning: &Meaning,
     closures: &BTreeMap<HostName, Closure>,
-    remove_guards: &[String],
+    request: &Request,
 ) -> Result<BTreeMap<String, HostRelease>> {
     let kind = match meaning {
         Meaning::Deploy { boot: true } => ActionKind::Boot,
@@ -323,10 +339,9 @@ fn host_releases(
                 profile: path(profile)?,
                 action: Action {
                     kind,
-                    // As long as the host itself says.
-                    lease_seconds: None,
+                    lease_seconds: request.lease,
                 },
-                removes_guard: remove_guards.iter().any(|name| name == host.as_str()),
+                removes_guard: (request.remove_guards.iter()).any(|name| name == host.as_str()),
             };
             Ok((host.to_string(), release))
         })

@@ -53,7 +53,7 @@ pub fn wish(meaning: Meaning) -> Wish {
     Wish {
         meaning,
         boot: Boot::Auto,
-        lease: 4 * 3600,
+        lease: Some(4 * 3600),
     }
 }
 
