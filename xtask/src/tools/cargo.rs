@@ -83,7 +83,16 @@ pub const WITHOUT_MACHINES: [Tests; 2] = [
 /// Those that do.
 pub const WITH_MACHINES: [Tests; 2] = [
     Tests(&["--package", "harness", "--test", "*"]),
-    Tests(&["--package", "xtask", "--test", "vm", "--test", "rehearsals"]),
+    Tests(&[
+        "--package",
+        "xtask",
+        "--test",
+        "vm",
+        "--test",
+        "rehearsals",
+        "--test",
+        "interrupted_plays",
+    ]),
 ];
 /// The module that a test is in if it needs a machine and its neighbours do not.
 const NEEDS_MACHINE: &str = "with_a_machine::";
