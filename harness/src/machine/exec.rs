@@ -144,7 +144,7 @@ impl Machine {
             .0
             .agent
             .start(&exec.argv(), &exec.env, &exec.stdin, self.host_time(ASK))
-            .map_err(|e| vm.trouble().unwrap_or(e))
+            .map_err(|e| vm.why(e))
             .map_err(|e| e.context(format!("cannot run `{line}` on {}", self.name())))?;
         Ok(Running {
             machine: self.clone(),

@@ -99,6 +99,14 @@ impl Vm {
         }
     }
 
+    /// Why something failed with `error`. A channel closes a moment before its QEMU is known to have ended.
+    pub fn why(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::MachineDied {
+            self.wait_end(Duration::from_millis(200));
+        }
+        self.trouble().unwrap_or(error)
+    }
+
     /// Why this machine cannot go on, if it cannot: QEMU ended, the guest panicked, the host's disk is full.
     pub fn trouble(&self) -> Option<Error> {
         if let Some(code) = self.ended() {
