@@ -97,7 +97,7 @@ impl Machine {
         let vm = self.launch(true)?;
         mapped_ram(&vm.qmp)?;
         let uri = format!("file:{}", from.join(STATE).display());
-        let failed = |e: Error| vm.trouble().unwrap_or(e);
+        let failed = |e: Error| vm.why(e);
         vm.qmp
             .ask("migrate-incoming", json!({ "uri": uri }))
             .map_err(failed)?;

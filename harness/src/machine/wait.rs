@@ -69,7 +69,7 @@ impl Machine {
                 Err(e) if matches!(e.kind(), ErrorKind::TimedOut | ErrorKind::Refused) => (),
                 // Between the question and the answer it died: the next round says how.
                 Err(e) if e.kind() == ErrorKind::MachineDied && vm.ended().is_none() => (),
-                Err(e) => return Err(vm.trouble().unwrap_or(e)),
+                Err(e) => return Err(vm.why(e)),
             }
             if patience.is_over() {
                 return Err(Error::new(
