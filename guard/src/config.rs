@@ -144,6 +144,10 @@ impl Default for Places {
     }
 }
 
+/// Going back may take as many times as long as an activation: what makes a host slow makes it slow both ways, and there is
+/// nothing to return to if it is cut off.
+pub const GOING_BACK_FACTOR: u32 = 3;
+
 impl Config {
     /// # Errors
     /// If the file is not there or says what cannot be.
@@ -200,6 +204,11 @@ impl Config {
 
     pub fn activation_timeout(&self) -> Duration {
         Duration::from_secs(self.activation_timeout_seconds)
+    }
+
+    /// How long an activation may take that brings back what ran or booted before.
+    pub fn going_back_timeout(&self) -> Duration {
+        self.activation_timeout() * GOING_BACK_FACTOR
     }
 
     /// What a configuration that is to run says of itself; read leniently, since its guard may be a newer one. None: it

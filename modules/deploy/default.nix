@@ -11,5 +11,6 @@
     ./options.nix
     ./reboot.nix
     ./upgrade.nix
+    ./watchdog.nix
   ];
 }

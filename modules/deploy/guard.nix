@@ -195,9 +195,6 @@ in
       };
     };
 
-    # A kernel that does not come up costs one power cycle; a host that must not reboot alone waits for its operator.
-    boot.kernelParams = lib.mkIf config.homelab.reboot.unattended [ "panic=30" ];
-
     assertions = [
       {
         assertion = deploy.enable;

@@ -62,6 +62,47 @@ fn what_was_not_foretold_is_told() {
     );
 }
 
+/// Each host is asked by itself, and what it says stands in the plan; one that cannot say it keeps all from being deployed.
+#[test]
+fn a_dry_activation_confirms_the_plan_and_changes_nothing() {
+    let Some(mut lab) = Loopback::new(&[("A", 0), ("B", 0)]) else {
+        return;
+    };
+    let says = "if [ $action = dry-activate ]; then echo 'would restart the following units: ghost.service' >&2; fi";
+    lab.script("A", says);
+    lab.commit("second");
+    let output = lab.xtask(&["deploy", "--plan", "--dry-activate", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
+    let plan = document(&output);
+    assert_eq!(schema::complaints("plan", &plan), [""; 0]);
+    let said = |host: usize| plan["hosts"][host]["dryActivation"].clone();
+    let surprise = serde_json::json!({ "surprises": ["would restart ghost.service"], "failure": null });
+    assert_eq!(said(0), surprise);
+    assert_eq!(said(1), serde_json::json!({ "surprises": [], "failure": null }));
+    let untouched = |lab: &Loopback| {
+        for host in ["A", "B"] {
+            assert_eq!(lab.running(host), "first");
+            assert_eq!(lab.profile(host), "first");
+        }
+    };
+    untouched(&lab);
+
+    lab.script("B", "if [ $action = dry-activate ]; then echo no >&2; exit 1; fi");
+    lab.commit("third");
+    let refused = lab.xtask(&["deploy", "--yes", "--dry-activate"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let text = transcript(&refused);
+    for line in [
+        "dry run   not foretold: would restart ghost.service",
+        "nothing is deployed: the dry activation failed on B",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    untouched(&lab);
+    let output = lab.xtask(&DEPLOY);
+    assert_eq!(outcomes(&output), "A deployed, B deployed", "{}", transcript(&output));
+}
+
 #[test]
 fn a_failed_wave_returns_and_later_waves_are_not_touched() {
     let hosts = [("A", 0), ("B", 1), ("C", 1), ("D", 2)];

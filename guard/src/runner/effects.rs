@@ -100,11 +100,22 @@ impl Real<'_, '_> {
     /// The release's own program, and the only one that is run out of a closure: in its own session of output, with
     /// nothing of anybody's environment.
     fn switch(&mut self, toplevel: &StorePath, action: &str) -> Result<Exit> {
+        let time = self.runner.config.activation_timeout();
+        self.switch_within(time, toplevel, action)
+    }
+
+    /// The same for what ran or booted before.
+    fn switch_back(&mut self, toplevel: &StorePath, action: &str) -> Result<Exit> {
+        let time = self.runner.config.going_back_timeout();
+        self.switch_within(time, toplevel, action)
+    }
+
+    fn switch_within(&mut self, time: Duration, toplevel: &StorePath, action: &str) -> Result<Exit> {
         self.runner.say(&format!("{action} {}", toplevel.name()));
         Program::new(toplevel.join("bin/switch-to-configuration"))
             .args([action])
             .env("PATH", &self.runner.config.path)
-            .within(self.runner.config.activation_timeout())
+            .within(time)
             .into_file(&self.runner.log)
     }
 
@@ -138,7 +149,7 @@ impl Real<'_, '_> {
     fn activate_previous(&mut self) -> Result<()> {
         let previous = self.current.activation.previous.clone();
         let previous = previous.context("nobody knows what ran before")?;
-        let exit = self.switch(&previous, "test")?;
+        let exit = self.switch_back(&previous, "test")?;
         let runs = self.runner.system().toplevels().running();
         match exit {
             Exit::Code(0 | UNIT_FAILED) if runs.as_ref() == Some(&previous) => Ok(()),
@@ -248,7 +259,7 @@ impl Real<'_, '_> {
     fn restore_boot(&mut self) -> Result<()> {
         let old = self.current.boot_default.clone();
         let old = old.context("nobody knows what booted by default")?;
-        self.switch(&old, "boot").and_then(plainly)?;
+        self.switch_back(&old, "boot").and_then(plainly)?;
         self.boots(&old)
     }
 }

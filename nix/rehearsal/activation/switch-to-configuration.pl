@@ -124,6 +124,12 @@ sub compare {
     return $result;
 }
 
+# Its own settings systemd reads only when it starts.
+sub manager_changes {
+    my ($now, $new) = map { slurp("$_/systemd/system.conf") // '' } '/etc', "$toplevel/etc";
+    return $now ne $new;
+}
+
 sub active_units {
     my %units;
     open my $out, '-|', 'systemctl', 'list-units', '--full', '--plain', '--no-legend' or die "cannot run systemctl: $!\n";
@@ -222,6 +228,7 @@ if ($dry) {
     say_all('would NOT stop the following changed units', keys %skip);
     print STDERR "would activate the configuration...\n";
     system("$toplevel/dry-activate");
+    print STDERR "would restart systemd\n" if manager_changes();
     say_all('would reload the following units',  keys %reload);
     say_all('would restart the following units', keys %restart);
     say_all('would start the following units', grep { !$quiet{$_} } keys %start);
@@ -236,6 +243,8 @@ if (%stop) {
     system('systemctl', 'stop', '--', sort keys %stop);
 }
 say_all('NOT restarting the following changed units', keys %skip);
+
+my $reexecute = manager_changes();
 
 print STDERR "activating the configuration...\n";
 system("$toplevel/activate") == 0 or $result = 2;
@@ -256,6 +265,10 @@ for my $unit (split /\n/, slurp('/run/nixos/activation-reload-list') // '') {
 record($_) for keys %lists;
 unlink '/run/nixos/activation-restart-list', '/run/nixos/activation-reload-list';
 
+if ($reexecute) {
+    print STDERR "restarting systemd...\n";
+    system('systemctl', 'daemon-reexec') == 0 or $result = 2;
+}
 system('systemctl', 'reset-failed');
 system('systemctl', 'daemon-reload') == 0 or $result = 3;
 system('systemctl', 'restart', 'sysinit-reactivation.target') == 0 or $result = 4;

@@ -173,16 +173,14 @@ let
       "false"
     else
       toString v;
-  toSection =
-    name: attrs:
-    lib.optionalString (attrs != { }) (
-      "\n[${name}]\n"
-      + lib.concatStrings (
-        lib.mapAttrsToList (
-          key: v: lib.concatMapStrings (x: "${key}=${value x}\n") (if builtins.isList v then v else [ v ])
-        ) attrs
-      )
+  toKeys =
+    attrs:
+    lib.concatStrings (
+      lib.mapAttrsToList (
+        key: v: lib.concatMapStrings (x: "${key}=${value x}\n") (if builtins.isList v then v else [ v ])
+      ) attrs
     );
+  toSection = name: attrs: lib.optionalString (attrs != { }) "\n[${name}]\n${toKeys attrs}";
   unitText = u: body: lib.removePrefix "\n" (toSection "Unit" u.unitConfig + body);
   serviceText =
     u:
@@ -264,6 +262,7 @@ in
     timers = opt (types.attrsOf (unit "timer" { timerConfig = section; } (_: { }))) { };
     paths = opt (types.attrsOf (unit "path" { pathConfig = section; } (_: { }))) { };
     targets = opt (types.attrsOf (unit "target" { } (_: { }))) { };
+    settings.Manager = opt (types.submodule { freeformType = types.attrsOf unitOption; }) { };
     tmpfiles.rules = opt (types.listOf types.str) [ ];
     tmpfiles.settings = opt (types.attrsOf (
       types.attrsOf (
@@ -317,6 +316,7 @@ in
         ln -s /usr/lib/systemd/system/multi-user.target default.target
         ${lib.concatStrings (lib.mapAttrsToList install cfg.units)}
       '';
+      "systemd/system.conf".text = "[Manager]\n" + toKeys cfg.settings.Manager;
       "tmpfiles.d/00-nixos.conf" = lib.mkIf (cfg.tmpfiles.rules != [ ]) {
         text = lib.concatStringsSep "\n" cfg.tmpfiles.rules + "\n";
       };

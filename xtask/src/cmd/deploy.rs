@@ -12,7 +12,7 @@ use crate::deploy::journal::Rollback;
 use crate::deploy::outcome::Report;
 use crate::deploy::plan::Boot;
 use crate::deploy::verbs::{self, Change};
-use crate::deploy::{self, cache, here, render, status, Released, Request};
+use crate::deploy::{self, cache, dry, here, render, status, Released, Request};
 use crate::evaluate::{self, Fleet};
 use crate::failure::Exit;
 use crate::report;
@@ -29,9 +29,14 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
         return finish(&report, args.json);
     }
     let request = request(global, &args)?;
-    let prepared = deploy::prepare(&here, &request).await?;
-    let plan = &prepared.plan;
+    let mut prepared = deploy::prepare(&here, &request).await?;
     cache::look(&prepared).await;
+    let released = request.release.as_ref();
+    if args.dry_activate {
+        let program = setup::deploy_rs(global).await?;
+        dry::activate(&mut prepared, released, program).await?;
+    }
+    let plan = &prepared.plan;
     if args.plan {
         let text = if args.json {
             report::json(plan)?
@@ -41,10 +46,11 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
             format!("{}{}\n", render::text(plan), render::summary(plan))
         };
         report::data(&text)?;
-        return Ok(Exit::Passed);
+        return Ok(Exit::passed_if(dry::all_well(plan).is_ok()));
     }
     // The report is this command's data; the plan is what it is asked about.
     report::say(&format!("{}{}", render::text(plan), render::summary(plan)));
+    dry::all_well(plan)?;
     let touched = plan
         .hosts
         .iter()
@@ -63,7 +69,6 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
         RollbackChoice::All => Rollback::All,
         RollbackChoice::None => Rollback::None,
     };
-    let released = request.release.as_ref();
     let report = deploy::carry_out(&here, &prepared, released, rollback, program).await?;
     finish(&report, args.json)
 }

@@ -18,6 +18,12 @@ pub(super) enum Hindrance {
 }
 
 impl Hindrance {
+    pub(super) fn why(self) -> String {
+        match self {
+            Self::Said(why) | Self::Lost(why) => why,
+        }
+    }
+
     fn of(output: &Output, why: String) -> Self {
         match output.status {
             Status::Code(SSH_FAILED) | Status::TimedOut(_) => Self::Lost(why),

@@ -1,6 +1,6 @@
 //! One host: the release is handed over, deploy-rs is called, and the host is asked what came of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,18 +40,19 @@ pub struct Host {
     pub target: Target,
     pub plan: HostPlan,
     pub job: Job,
-    pub log: PathBuf,
 }
 
 /// Between two questions to a host that has not settled.
 const PAUSE: Duration = Duration::from_secs(2);
 
 impl Host {
+    /// What deploy-rs says is written to `log`.
+    ///
     /// # Errors
     /// If a program that is needed cannot be started; what becomes of the host is in the report.
-    pub async fn deploy(self) -> Result<HostReport> {
+    pub async fn deploy(self, log: PathBuf) -> Result<HostReport> {
         let started = Instant::now();
-        let told = self.try_deploy().await?;
+        let told = self.try_deploy(&log).await?;
         let good = told.outcome.is_good();
         Ok(HostReport {
             seconds: started.elapsed().as_secs_f64(),
@@ -61,7 +62,7 @@ impl Host {
         })
     }
 
-    async fn try_deploy(&self) -> Result<Told> {
+    async fn try_deploy(&self, log: &Path) -> Result<Told> {
         let before = match self.ask_until_nothing_goes_on().await? {
             Ok(live) => live,
             Err(why) => {
@@ -92,7 +93,9 @@ impl Host {
                 });
             }
         }
-        let output = self.call_deploy_rs().await?;
+        let output = self.call_deploy_rs(self.mode()).await?;
+        whole_file::write(log, said::everything(&output))
+            .with_context(|| format!("cannot write {}", log.display()))?;
         let mut told = match self
             .settle(&before, &said::failure(&output), &output)
             .await?
@@ -129,19 +132,19 @@ impl Host {
         }
     }
 
-    async fn ask(&self) -> Result<Result<Live, String>> {
+    pub(super) async fn ask(&self) -> Result<Result<Live, String>> {
         ask::one(&self.tools.ssh, &self.target, self.job.host.guard).await
     }
 
     /// Asks until the host has done with an activation of somebody else's, of a controller that was killed perhaps: two
     /// at a time would take each other's confirmation. One that never ends is left to the person.
     async fn ask_until_nothing_goes_on(&self) -> Result<Result<Live, String>> {
-        let patience = self.longest_activation();
         let started = Instant::now();
         loop {
             let answer = self.ask().await?;
             match &answer {
-                Ok(live) if live.is_busy() && started.elapsed() <= patience => {}
+                Ok(live) if live.is_busy() && started.elapsed() <= self.longest_activation(live) => {
+                }
                 Ok(live) if live.is_busy() => {
                     let what = super::live::words(&live.state);
                     return Ok(Err(format!("it is {what} still, for somebody else")));
@@ -152,24 +155,32 @@ impl Host {
         }
     }
 
-    /// What an activation may take, with going back.
-    fn longest_activation(&self) -> Duration {
+    /// What an activation may take, with going back, for which a guard gives itself more time.
+    fn longest_activation(&self, live: &Live) -> Duration {
         let node = self.job.host.node.as_ref();
-        let longest = node.map_or(240, |node| node.activation_timeout + node.confirm_timeout);
-        Duration::from_secs(u64::from(longest) + 30)
+        let (activation, confirm) =
+            node.map_or((240, 30), |it| (it.activation_timeout, it.confirm_timeout));
+        let going_back = match live.guard {
+            Some(_) => activation * guard::config::GOING_BACK_FACTOR,
+            None => 0,
+        };
+        Duration::from_secs(u64::from(activation + confirm + going_back) + 30)
     }
 
-    async fn call_deploy_rs(&self) -> Result<Output> {
+    fn mode(&self) -> Mode {
+        match self.plan.action {
+            Action::Boot => Mode::Boot,
+            Action::Test { .. } => Mode::Test,
+            Action::Switch | Action::Unchanged | Action::Build => Mode::Switch,
+        }
+    }
+
+    pub(super) async fn call_deploy_rs(&self, mode: Mode) -> Result<Output> {
         let folder = tempfile::Builder::new()
             .prefix("slipway-deploy-")
             .tempdir()
             .context("cannot make a folder for deploy-rs")?;
         deploy_rs::write_flake(folder.path(), &self.target.host, &self.node()?)?;
-        let mode = match self.plan.action {
-            Action::Boot => Mode::Boot,
-            Action::Test { .. } => Mode::Test,
-            Action::Switch | Action::Unchanged | Action::Build => Mode::Switch,
-        };
         let tools = &self.tools;
         let command = deploy_rs::deploy(
             &tools.deploy_rs,
@@ -182,14 +193,11 @@ impl Host {
             Some(programs) => tools.nix.with_programs(command, &[programs]),
             None => command,
         };
-        let output = command
+        command
             // Whatever hangs in it; a closure over a slow line takes its time.
             .timeout(Duration::from_secs(2 * 3600))
             .capture()
-            .await?;
-        whole_file::write(&self.log, said::everything(&output))
-            .with_context(|| format!("cannot write {}", self.log.display()))?;
-        Ok(output)
+            .await
     }
 
     fn node(&self) -> Result<Node> {
@@ -236,7 +244,9 @@ impl Host {
             }
             // A guard comes to an end, and says until then that it has not.
             let patience = match &answer {
-                Ok(live) if live.guard.is_some() && live.is_busy() => self.longest_activation(),
+                Ok(live) if live.guard.is_some() && live.is_busy() => {
+                    self.longest_activation(live)
+                }
                 _ => patience,
             };
             if started.elapsed() > patience {

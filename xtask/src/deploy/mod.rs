@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod cache;
 mod compare;
+pub mod dry;
 mod health;
 pub mod here;
 mod hindrance;
@@ -32,6 +33,7 @@ use anyhow::Result;
 
 use crate::build;
 use crate::build::outcome::{Outcome, Report};
+use crate::diff;
 use crate::evaluate::apply::Profile;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
@@ -268,6 +270,9 @@ async fn known(
             let (booted, new) = (closures.side(booted)?, closures.side(&new)?);
             Some(booted.system.boot_changes(&new.system))
         });
+        let boot_files_bytes = closures
+            .side(&new)
+            .and_then(|side| diff::system::boot_files_bytes(side.path.as_path()));
         let checks_left_out = survey.inventory.hosts.get(&host).map(health::left_out);
         known.push(Known {
             checks_left_out: checks_left_out.unwrap_or_default(),
@@ -275,6 +280,7 @@ async fn known(
             host,
             change,
             boot_parts,
+            boot_files_bytes,
             size,
             before,
             new,

@@ -1,16 +1,19 @@
 //! What a deployment would do, host by host. Pure: from the ref's meaning, what is wanted and what is known of each host
 //! to the plan, which is also its JSON (docs/json/plan.schema.json).
 
+mod known;
+
 use guard::answer::{HostState, Status};
 use serde::{Deserialize, Serialize};
 
 use super::live::{self, Live};
 use super::units::UnitPlan;
-use crate::diff::closure::{BootPart, ClosureDiff};
+use crate::diff::closure::BootPart;
 use crate::fleet::host::HostName;
 use crate::fleet::refs::Meaning;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
+pub use known::{Before, Change, Known};
 
 /// The whole plan, hosts in the order of their waves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,12 +49,46 @@ pub struct HostPlan {
     pub send_bytes: Option<u64>,
     /// Bytes free on the host's store.
     pub free_bytes: Option<u64>,
+    /// Bytes of a new kernel and initrd for the EFI partition; 0 if it has them, none if that is not known.
+    #[serde(default)]
+    pub boot_files_bytes: Option<u64>,
+    /// Bytes free on the EFI partition; none on a host without one.
+    #[serde(default)]
+    pub free_boot_bytes: Option<u64>,
+    /// What the host's own dry activation said; none if it was not asked for.
+    #[serde(default)]
+    pub dry_activation: Option<DryActivation>,
     /// Where the host returns to if the deployment fails.
     pub rollback: Option<StorePath>,
     /// Why the host was not asked, or did not answer.
     pub unreachable: Option<String>,
     /// What a person should know before saying yes.
     pub notes: Vec<String>,
+}
+
+/// What `switch-to-configuration dry-activate` on the host said of its plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DryActivation {
+    /// What it would do beside the plan, a line for each kind of thing: `would restart nginx.service`.
+    pub surprises: Vec<String>,
+    /// Why there was none.
+    pub failure: Option<String>,
+}
+
+impl DryActivation {
+    pub fn failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// In a line.
+    pub fn words(&self) -> String {
+        match &self.failure {
+            Some(why) => format!("failed: {why}"),
+            None if self.surprises.is_empty() => "as foretold".to_owned(),
+            None => format!("not foretold: {}", self.surprises.join("; ")),
+        }
+    }
 }
 
 /// What is done with a host.
@@ -135,69 +172,6 @@ pub struct Wish {
     pub lease: Option<u64>,
 }
 
-/// What is known of one host before it is deployed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    pub host: HostName,
-    pub wave: u32,
-    pub new: StorePath,
-    pub before: Before,
-    /// From what runs to the new closure, if both are here.
-    pub change: Option<Change>,
-    /// What differs for the kernel between what is booted and the new closure, if both are here.
-    pub boot_parts: Option<Vec<BootPart>>,
-    /// Bytes of the whole new closure.
-    pub size: Option<u64>,
-    /// Health checks that only a guard of the host could make.
-    pub checks_left_out: Vec<String>,
-}
-
-/// Where a host stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-// One a host.
-#[allow(clippy::large_enum_variant)]
-pub enum Before {
-    /// As it said.
-    Live(Live),
-    /// Another revision's closure stands for it.
-    Assumed(StorePath),
-    /// Another revision has no such host.
-    New,
-    Unreachable(String),
-}
-
-/// The difference between two closures, as far as a plan tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    pub summary: String,
-    pub units: UnitPlan,
-    /// Why the new closure can only be booted into.
-    pub inhibitors: Vec<String>,
-    /// Bytes of the paths that only the new closure has.
-    pub added_bytes: u64,
-}
-
-impl Change {
-    pub fn new(diff: &ClosureDiff, units: UnitPlan, inhibitors: Vec<String>, added: u64) -> Self {
-        Self {
-            summary: diff.summary(),
-            units,
-            inhibitors,
-            added_bytes: added,
-        }
-    }
-}
-
-impl Before {
-    fn running(&self) -> Option<&StorePath> {
-        match self {
-            Self::Live(live) => live.running.as_ref(),
-            Self::Assumed(path) => Some(path),
-            Self::New | Self::Unreachable(_) => None,
-        }
-    }
-}
-
 /// Hosts in the order in which they have their turn: by wave, then by name.
 pub fn plan(wish: &Wish, known: Vec<Known>) -> Vec<HostPlan> {
     let mut hosts: Vec<HostPlan> = known
@@ -227,9 +201,10 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
         Before::New => known.size,
         _ => added,
     };
-    let (rollback, free_bytes, unreachable) = match &known.before {
+    let boot_files_bytes = boot_files(&action, &known);
+    let (rollback, free, unreachable) = match &known.before {
         Before::Live(live) => {
-            notes.extend(of_live(live, &action, send_bytes));
+            notes.extend(of_live(live, &action, send_bytes, boot_files_bytes));
             if live.guard.is_none() && action.is_live() && !known.checks_left_out.is_empty() {
                 notes.push(format!(
                     "nobody makes its health check {}: who deploys it may not, and it has no guard",
@@ -240,7 +215,7 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
                 Action::Boot => &live.boot_default,
                 _ => &live.running,
             };
-            (back.clone(), live.free_bytes.map(|free| free.store), None)
+            (back.clone(), live.free_bytes, None)
         }
         Before::Assumed(path) => (Some(path.clone()), None, None),
         Before::New => (None, None, None),
@@ -261,9 +236,25 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
         new: known.new,
         changes,
         send_bytes,
-        free_bytes,
+        free_bytes: free.map(|free| free.store),
+        boot_files_bytes,
+        free_boot_bytes: free.and_then(|free| free.esp),
+        dry_activation: None,
         unreachable,
         notes,
+    }
+}
+
+/// What is on the EFI partition already is that of the booted system: the boot loader has it until something else is
+/// deployed.
+fn boot_files(action: &Action, known: &Known) -> Option<u64> {
+    let touched = matches!(action, Action::Switch | Action::Boot);
+    let parts = known.boot_parts.as_deref().filter(|_| touched)?;
+    let new = [BootPart::Kernel, BootPart::Initrd];
+    if new.iter().any(|part| parts.contains(part)) {
+        known.boot_files_bytes
+    } else {
+        Some(0)
     }
 }
 
@@ -315,7 +306,12 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
 }
 
 /// What the host's own state means for the action.
-fn of_live(live: &Live, action: &Action, send: Option<u64>) -> Vec<String> {
+fn of_live(
+    live: &Live,
+    action: &Action,
+    send: Option<u64>,
+    boot_files: Option<u64>,
+) -> Vec<String> {
     let mut notes = Vec::new();
     if live.state != HostState::Idle {
         notes.push(live::words(&live.state));
@@ -333,10 +329,15 @@ fn of_live(live: &Live, action: &Action, send: Option<u64>) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if let (true, Some(free), Some(send)) = (action.deploys(), live.free_bytes, send) {
-        if free.store < send {
-            notes.push("not enough space on its store".to_owned());
-        }
+    let too_much = |needed: Option<u64>, free: Option<u64>| {
+        needed.is_some_and(|needed| free.is_some_and(|free| free < needed))
+    };
+    let free = live.free_bytes.filter(|_| action.deploys());
+    if too_much(send, free.map(|free| free.store)) {
+        notes.push("not enough space on its store".to_owned());
+    }
+    if too_much(boot_files, free.and_then(|free| free.esp)) {
+        notes.push("not enough space on its EFI partition".to_owned());
     }
     notes
 }

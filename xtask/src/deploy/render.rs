@@ -118,8 +118,15 @@ fn details(host: &HostPlan) -> Vec<String> {
                 say(verb, &units.join(", "));
             }
         }
+        if let Some(said) = &host.dry_activation {
+            say("dry run", &said.words());
+        }
         if let (Some(send), Some(free)) = (host.send_bytes, host.free_bytes) {
             say("space", &format!("{} of {} free", bytes(send), bytes(free)));
+        }
+        let boot_files = host.boot_files_bytes.filter(|it| *it > 0);
+        if let (Some(files), Some(free)) = (boot_files, host.free_boot_bytes) {
+            say("boot", &format!("{} of {} free", bytes(files), bytes(free)));
         }
     }
     if let Reboot::Due { why } = &host.reboot {

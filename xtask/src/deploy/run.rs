@@ -129,7 +129,7 @@ impl Run<'_> {
                 host: plan.host.clone(),
             })?;
             report::say(&format!("{}: {} …", plan.host, plan.action.words()));
-            deploying.spawn(host.deploy());
+            deploying.spawn(host.deploy(self.journal.log(&plan.host)));
         }
         while let Some(report) = deploying.join_next().await {
             let report = report??;
@@ -230,7 +230,6 @@ impl Run<'_> {
             target: super::ask::target(&job.host, self.work.plan.stage, self.work.place)?,
             plan: plan.clone(),
             job: job.clone(),
-            log: self.journal.log(&plan.host),
         })
     }
 }

@@ -2,17 +2,37 @@
 
 use super::units::UnitPlan;
 
-/// A line for each kind of thing that was done, `restarted nginx.service`; empty if all of it was foretold. Units that
+/// Of what was done: a line for each kind of thing, `restarted nginx.service`; empty if all of it was foretold. Units that
 /// were foretold and not touched did not run, and are no surprise.
 pub fn surprises(plan: &UnitPlan, said: &str) -> Vec<String> {
-    let verbs: [(&str, &str, &[&[String]]); 4] = [
-        ("stopping", "stopped", &[&plan.restart, &plan.stop]),
-        ("restarting", "restarted", &[&plan.restart]),
-        ("starting", "started", &[&plan.restart, &plan.start]),
-        ("reloading", "reloaded", &[&plan.reload]),
+    beside(
+        plan,
+        said,
+        [
+            ("stopping", "stopped"),
+            ("restarting", "restarted"),
+            ("starting", "started"),
+            ("reloading", "reloaded"),
+        ],
+    )
+}
+
+/// The same of what a dry activation would do: `would restart nginx.service`.
+pub fn of_dry_activation(plan: &UnitPlan, said: &str) -> Vec<String> {
+    let verbs = ["would stop", "would restart", "would start", "would reload"];
+    beside(plan, said, verbs.map(|verb| (verb, verb)))
+}
+
+/// How it says, and how we say, that units were stopped, restarted, started and reloaded.
+fn beside(plan: &UnitPlan, said: &str, verbs: [(&str, &str); 4]) -> Vec<String> {
+    let foretold: [&[&[String]]; 4] = [
+        &[&plan.restart, &plan.stop],
+        &[&plan.restart],
+        &[&plan.restart, &plan.start],
+        &[&plan.reload],
     ];
     let mut found = Vec::new();
-    for (verb, did, foretold) in verbs {
+    for ((verb, did), foretold) in verbs.into_iter().zip(foretold) {
         let known = |unit: &&str| foretold.iter().any(|units| covers(units, unit));
         let units: Vec<&str> = said
             .lines()
@@ -77,5 +97,20 @@ mod tests {
             "started b.service",
         ];
         assert_eq!(surprises(&plan(), said), wanted);
+    }
+
+    #[test]
+    fn a_dry_activation_says_what_it_would_do() {
+        let foretold = "would stop the following units: old.service\n\
+            would NOT stop the following changed units: kept.service\n\
+            would activate the configuration...\nwould reload the following units: r.service\n\
+            would restart the following units: a.service\nwould start the following units: new.service\n";
+        assert_eq!(of_dry_activation(&plan(), foretold), [""; 0]);
+        let more = foretold.replace("a.service", "a.service, b.service");
+        assert_eq!(
+            of_dry_activation(&plan(), &more),
+            ["would restart b.service"]
+        );
+        assert_eq!(surprises(&plan(), &more), [""; 0], "nothing was done");
     }
 }

@@ -103,7 +103,13 @@ fn folder(here: &Fleet) -> Result<PathBuf> {
 }
 
 /// What deploy-rs copies to each host that is touched, built.
-async fn jobs(prepared: &Prepared, released: Option<&Released>) -> Result<BTreeMap<HostName, Job>> {
+///
+/// # Errors
+/// As `carry_out`.
+pub async fn jobs(
+    prepared: &Prepared,
+    released: Option<&Released>,
+) -> Result<BTreeMap<HostName, Job>> {
     let plan = &prepared.plan;
     let hosts: Vec<HostName> = plan
         .hosts

@@ -21,6 +21,12 @@ pub struct System {
     boot: [Option<String>; 4],
 }
 
+/// Bytes of a toplevel's kernel and initrd; none if it has not got both.
+pub fn boot_files_bytes(toplevel: &Path) -> Option<u64> {
+    let size = |name| Some(toplevel.join(name).metadata().ok()?.len());
+    ["kernel", "initrd"].into_iter().map(size).sum()
+}
+
 impl System {
     /// # Errors
     /// If something that is there cannot be read.

@@ -40,6 +40,8 @@ pub enum Mode {
     Switch,
     Boot,
     Test,
+    /// Say what activating would do, and change nothing but the store.
+    DryActivate,
 }
 
 const FLAKE: &str = "{\n  outputs = _: {\n    deploy.nodes = builtins.fromJSON (builtins.readFile ./nodes.json);\n  };\n}\n";
@@ -97,6 +99,7 @@ fn arguments(folder: &Path, host: &HostName, mode: Mode) -> Vec<String> {
         Mode::Switch => None,
         Mode::Boot => Some("--boot".to_owned()),
         Mode::Test => Some("--test".to_owned()),
+        Mode::DryActivate => Some("--dry-activate".to_owned()),
     };
     QUIET
         .map(str::to_owned)
@@ -120,6 +123,7 @@ mod tests {
             "--skip-checks --no-progress --no-demarcate-output --test --targets path:/f#Web -- --offline"
         );
         assert!(words(Mode::Boot).contains("--boot"));
+        assert!(words(Mode::DryActivate).contains("--dry-activate"));
         assert!(!words(Mode::Switch).contains("--test"));
     }
 }

@@ -43,6 +43,7 @@ pub fn known(before: Before) -> Known {
         new: path('n'),
         change: None,
         boot_parts: Some(Vec::new()),
+        boot_files_bytes: Some(3000),
         size: Some(1 << 20),
         checks_left_out: Vec::new(),
         before,
@@ -286,4 +287,33 @@ fn a_health_check_that_nobody_makes_is_told() {
     assert_eq!(notes(&main(), None), [told]);
     // Nothing is activated live, so nothing is looked at.
     assert_eq!(notes(&wish(Meaning::Build), None), [""; 0]);
+}
+
+#[test]
+fn boot_files_need_space_on_the_efi_partition() {
+    let before = |esp| {
+        let mut before = live('o', 'o');
+        before.free_bytes = Some(FreeBytes {
+            store: 1 << 30,
+            esp: Some(esp),
+        });
+        before
+    };
+    let planned = |wish: &Wish, esp, parts: &[BootPart]| {
+        let known = Known {
+            boot_parts: Some(parts.to_vec()),
+            ..known(Before::Live(before(esp)))
+        };
+        let plan = one(wish, known);
+        let told = plan.notes.iter().any(|note| note.contains("EFI partition"));
+        (plan.boot_files_bytes, told)
+    };
+    let kernel = [BootPart::Kernel, BootPart::Modules];
+    assert_eq!(planned(&main(), 2999, &kernel), (Some(3000), true));
+    assert_eq!(planned(&main(), 3000, &kernel), (Some(3000), false));
+    // It has them already.
+    let parameters = [BootPart::Parameters];
+    assert_eq!(planned(&main(), 10, &parameters), (Some(0), false));
+    // A test writes no boot loader.
+    assert_eq!(planned(&test(), 10, &kernel), (None, false));
 }

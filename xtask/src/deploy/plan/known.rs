@@ -1,0 +1,72 @@
+//! What a plan is made from: what is known of a host before anything is done with it.
+
+use super::super::live::Live;
+use super::super::units::UnitPlan;
+use crate::diff::closure::{BootPart, ClosureDiff};
+use crate::fleet::host::HostName;
+use crate::fleet::store_path::StorePath;
+
+/// What is known of one host before it is deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    pub host: HostName,
+    pub wave: u32,
+    pub new: StorePath,
+    pub before: Before,
+    /// From what runs to the new closure, if both are here.
+    pub change: Option<Change>,
+    /// What differs for the kernel between what is booted and the new closure, if both are here.
+    pub boot_parts: Option<Vec<BootPart>>,
+    /// Bytes of the new closure's kernel and initrd, if they can be read here.
+    pub boot_files_bytes: Option<u64>,
+    /// Bytes of the whole new closure.
+    pub size: Option<u64>,
+    /// Health checks that only a guard of the host could make.
+    pub checks_left_out: Vec<String>,
+}
+
+/// Where a host stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+// One a host.
+#[allow(clippy::large_enum_variant)]
+pub enum Before {
+    /// As it said.
+    Live(Live),
+    /// Another revision's closure stands for it.
+    Assumed(StorePath),
+    /// Another revision has no such host.
+    New,
+    Unreachable(String),
+}
+
+/// The difference between two closures, as far as a plan tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub summary: String,
+    pub units: UnitPlan,
+    /// Why the new closure can only be booted into.
+    pub inhibitors: Vec<String>,
+    /// Bytes of the paths that only the new closure has.
+    pub added_bytes: u64,
+}
+
+impl Change {
+    pub fn new(diff: &ClosureDiff, units: UnitPlan, inhibitors: Vec<String>, added: u64) -> Self {
+        Self {
+            summary: diff.summary(),
+            units,
+            inhibitors,
+            added_bytes: added,
+        }
+    }
+}
+
+impl Before {
+    pub fn running(&self) -> Option<&StorePath> {
+        match self {
+            Self::Live(live) => live.running.as_ref(),
+            Self::Assumed(path) => Some(path),
+            Self::New | Self::Unreachable(_) => None,
+        }
+    }
+}
