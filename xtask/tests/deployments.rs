@@ -76,9 +76,13 @@ fn a_dry_activation_confirms_the_plan_and_changes_nothing() {
     let plan = document(&output);
     assert_eq!(schema::complaints("plan", &plan), [""; 0]);
     let said = |host: usize| plan["hosts"][host]["dryActivation"].clone();
-    let surprise = serde_json::json!({ "surprises": ["would restart ghost.service"], "failure": null });
+    let surprise =
+        serde_json::json!({ "surprises": ["would restart ghost.service"], "failure": null });
     assert_eq!(said(0), surprise);
-    assert_eq!(said(1), serde_json::json!({ "surprises": [], "failure": null }));
+    assert_eq!(
+        said(1),
+        serde_json::json!({ "surprises": [], "failure": null })
+    );
     let untouched = |lab: &Loopback| {
         for host in ["A", "B"] {
             assert_eq!(lab.running(host), "first");
@@ -87,7 +91,10 @@ fn a_dry_activation_confirms_the_plan_and_changes_nothing() {
     };
     untouched(&lab);
 
-    lab.script("B", "if [ $action = dry-activate ]; then echo no >&2; exit 1; fi");
+    lab.script(
+        "B",
+        "if [ $action = dry-activate ]; then echo no >&2; exit 1; fi",
+    );
     lab.commit("third");
     let refused = lab.xtask(&["deploy", "--yes", "--dry-activate"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -100,7 +107,12 @@ fn a_dry_activation_confirms_the_plan_and_changes_nothing() {
     }
     untouched(&lab);
     let output = lab.xtask(&DEPLOY);
-    assert_eq!(outcomes(&output), "A deployed, B deployed", "{}", transcript(&output));
+    assert_eq!(
+        outcomes(&output),
+        "A deployed, B deployed",
+        "{}",
+        transcript(&output)
+    );
 }
 
 #[test]

@@ -110,7 +110,12 @@ impl Real<'_, '_> {
         self.switch_within(time, toplevel, action)
     }
 
-    fn switch_within(&mut self, time: Duration, toplevel: &StorePath, action: &str) -> Result<Exit> {
+    fn switch_within(
+        &mut self,
+        time: Duration,
+        toplevel: &StorePath,
+        action: &str,
+    ) -> Result<Exit> {
         self.runner.say(&format!("{action} {}", toplevel.name()));
         Program::new(toplevel.join("bin/switch-to-configuration"))
             .args([action])

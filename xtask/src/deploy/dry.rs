@@ -16,6 +16,10 @@ use crate::report;
 use crate::tools::deploy_rs::Mode;
 use crate::tools::ssh::Ssh;
 
+/// `switch-to-configuration`, once it knows what to do with units. deploy-rs calls a dry activation good whatever its exit
+/// code is.
+const CAME_SO_FAR: &str = "would activate the configuration";
+
 /// Has `switch-to-configuration dry-activate` run on each host that answers and whose plan is to activate something
 /// live; what it said goes into the plan. Nothing of what runs or boots changes.
 ///
@@ -78,7 +82,11 @@ pub fn all_well(plan: &Plan) -> Result<(), Failure> {
     let failed: Vec<&str> = plan
         .hosts
         .iter()
-        .filter(|host| host.dry_activation.as_ref().is_some_and(DryActivation::failed))
+        .filter(|host| {
+            host.dry_activation
+                .as_ref()
+                .is_some_and(DryActivation::failed)
+        })
         .map(|host| host.host.as_str())
         .collect();
     if failed.is_empty() {
@@ -110,9 +118,18 @@ impl Host {
         if !output.status.success() {
             return Ok(failed(said::failure(&output)));
         }
+        let everything = said::everything(&output);
+        if !everything.contains(CAME_SO_FAR) {
+            let lines = said::last_lines(&output);
+            let of_host = |line: &&String| !line.contains("[INFO]");
+            let last = lines.iter().rfind(of_host).cloned().unwrap_or_default();
+            return Ok(failed(format!(
+                "switch-to-configuration did not say what it would do: {last}"
+            )));
+        }
         let units = self.plan.units.clone().unwrap_or_default();
         Ok(DryActivation {
-            surprises: of_dry_activation(&units, &said::everything(&output)),
+            surprises: of_dry_activation(&units, &everything),
             failure: None,
         })
     }

@@ -143,8 +143,8 @@ impl Host {
         loop {
             let answer = self.ask().await?;
             match &answer {
-                Ok(live) if live.is_busy() && started.elapsed() <= self.longest_activation(live) => {
-                }
+                Ok(live)
+                    if live.is_busy() && started.elapsed() <= self.longest_activation(live) => {}
                 Ok(live) if live.is_busy() => {
                     let what = super::live::words(&live.state);
                     return Ok(Err(format!("it is {what} still, for somebody else")));
@@ -244,9 +244,7 @@ impl Host {
             }
             // A guard comes to an end, and says until then that it has not.
             let patience = match &answer {
-                Ok(live) if live.guard.is_some() && live.is_busy() => {
-                    self.longest_activation(live)
-                }
+                Ok(live) if live.guard.is_some() && live.is_busy() => self.longest_activation(live),
                 _ => patience,
             };
             if started.elapsed() > patience {

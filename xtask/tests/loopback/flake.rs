@@ -60,7 +60,10 @@ impl Loopback {
           action=$1
           system=$(dirname "$(dirname "$(readlink -f "$0")")")
           ${{host.script}}
-          case $action in switch | test) ln -sfn "$system" /run/current-system ;; esac
+          case $action in
+            switch | test) ln -sfn "$system" /run/current-system ;;
+            dry-activate) echo 'would activate the configuration...' >&2 ;;
+          esac
           EOF
           chmod +x $out/bin/switch-to-configuration
           touch $out/init
