@@ -21,6 +21,25 @@ use crate::tools::git::Git;
 /// nothing else to do; until then it would hold up changes for reasons of its own.
 const STEADY: [&str; 2] = ["test-branch", "deploy-rollback"];
 
+/// Of a scenario of many cells these stand for all of it, touched or not: every phase and every fault of `guard-faults`.
+const CELLS: [&str; 15] = [
+    "guard-faults-accept-ssh-killed",
+    "guard-faults-accept-power-cut",
+    "guard-faults-copy-disk-full",
+    "guard-faults-copy-controller-killed",
+    "guard-faults-activate-ssh-killed",
+    "guard-faults-activate-fails",
+    "guard-faults-activate-power-cut",
+    "guard-faults-health-network-cut",
+    "guard-faults-health-hangs",
+    "guard-faults-confirm-sshd-broken",
+    "guard-faults-confirm-network-broken",
+    "guard-faults-confirm-power-cut",
+    "guard-faults-boot-power-cut",
+    "guard-faults-boot-esp-full",
+    "guard-faults-boot-controller-killed",
+];
+
 /// Where the interpreter's tests are, if the project has them.
 const INTERPRETER: &str = "tests/nixos";
 
@@ -84,7 +103,7 @@ impl Bench<'_> {
             Some(git) => git.changed().await?,
             None => None,
         };
-        Ok(core(&all, &STEADY, &changed.unwrap_or_default()))
+        Ok(core(&all, (&STEADY, &CELLS), &changed.unwrap_or_default()))
     }
 
     pub(super) async fn interpreter(&self) -> Result<Outcome> {
@@ -126,10 +145,27 @@ fn failed(error: &anyhow::Error) -> Outcome {
 }
 
 /// The names of plays that are played where time is short, and of the others: all plays of a scenario that the change
-/// touches; of each other steady one the first play, the first control, and those of a host that the change touches.
-fn core(all: &[Choice], steady: &[&str], changed: &[String]) -> (Vec<String>, Vec<String>) {
+/// touches; of each other steady one the first play, the first control, and those of a host that the change touches; of
+/// one that has steady cells no others.
+fn core(
+    all: &[Choice],
+    (steady, cells): (&[&str], &[&str]),
+    changed: &[String],
+) -> (Vec<String>, Vec<String>) {
     let (mut names, mut left_out) = (Vec::new(), Vec::new());
+    let is_cell = |play: &Play| cells.contains(&play.name.as_str());
     for choice in all {
+        if choice.plays.iter().any(is_cell) {
+            for play in &choice.plays {
+                if is_cell(play) {
+                    &mut names
+                } else {
+                    &mut left_out
+                }
+                .push(play.name.clone());
+            }
+            continue;
+        }
         let touched = changed.iter().any(|file| is_of(file, &choice.name));
         if !touched && !steady.contains(&choice.name.as_str()) {
             left_out.extend(choice.plays.iter().map(|play| play.name.clone()));
@@ -189,7 +225,7 @@ mod tests {
         ];
         let left_out = |changed: &[&str]| {
             let changed: Vec<String> = changed.iter().map(|file| (*file).to_owned()).collect();
-            let (names, left_out) = core(&all, &["boot", "rollback", "matrix"], &changed);
+            let (names, left_out) = core(&all, (&["boot", "rollback", "matrix"], &[]), &changed);
             assert_eq!(names.len() + left_out.len(), 8);
             left_out
         };
@@ -210,10 +246,46 @@ mod tests {
     #[test]
     fn what_is_not_steady_is_left_out_and_named_unless_the_change_touches_it() {
         let all = [choice("a", vec![play("a")]), choice("b", vec![play("b")])];
-        let named = |changed: &[String]| core(&all, &["b"], changed);
+        let named = |changed: &[String]| core(&all, (&["b"], &[]), changed);
         let (a, b) = ("a".to_owned(), "b".to_owned());
         assert_eq!(named(&[]), (vec![b.clone()], vec![a.clone()]));
         let touched = ["tests/scenarios/a.toml".to_owned()];
         assert_eq!(named(&touched), (vec![a, b], Vec::new()));
+    }
+
+    #[test]
+    fn steady_cells_stand_for_all_of_their_scenario() {
+        let cells = ["a", "b", "c"].map(|name| cell("matrix", name));
+        let all = [choice("matrix", cells.into())];
+        let touched = ["tests/scenarios/matrix.toml".to_owned()];
+        for changed in [&[], &touched[..]] {
+            let (names, left_out) = core(&all, (&[], &["matrix-b"]), changed);
+            assert_eq!(names, ["matrix-b"]);
+            assert_eq!(left_out, ["matrix-a", "matrix-c"]);
+        }
+    }
+
+    /// A cell that is renamed would leave the core unnoticed.
+    #[test]
+    fn the_steady_cells_are_cells_of_every_phase_and_fault() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/scenarios/guard-faults.toml"
+        );
+        let scenario: toml::Value =
+            toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let of = |key: &str, chosen: bool| -> std::collections::BTreeSet<String> {
+            let rows = scenario["each"].as_array().unwrap().iter();
+            let is_chosen = |row: &&toml::Value| {
+                let name = format!("guard-faults-{}", row["name"].as_str().unwrap());
+                !chosen || CELLS.contains(&name.as_str())
+            };
+            let value = |row: &toml::Value| row[key].as_str().unwrap().to_owned();
+            rows.filter(is_chosen).map(value).collect()
+        };
+        assert_eq!(of("name", true).len(), CELLS.len());
+        for key in ["phase", "fault"] {
+            assert_eq!(of(key, true), of(key, false));
+        }
     }
 }
