@@ -50,16 +50,17 @@ pub enum PackageStatus {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "kebab-case")]
 pub enum BootPart {
     Kernel,
     Initrd,
     Modules,
+    #[serde(rename = "kernel-parameters")]
     Parameters,
 }
 
 impl BootPart {
-    /// As hosts' guards and their figures call it.
+    /// As in JSON, and as hosts' guards and their figures call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
