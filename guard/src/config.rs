@@ -144,9 +144,15 @@ impl Default for Places {
     }
 }
 
-/// Going back may take as many times as long as an activation: what makes a host slow makes it slow both ways, and there is
-/// nothing to return to if it is cut off.
-pub const GOING_BACK_FACTOR: u32 = 3;
+/// Each step of going back may take as many times as long as an activation: what makes a host slow makes it slow both ways,
+/// and there is nothing to return to if it is cut off.
+const GOING_BACK_FACTOR: u32 = 3;
+
+/// The longest that a guard is at an activation whose steps take at most `activation`: live and for the boot loader, and
+/// both back again; the health checks have their own time.
+pub fn longest_activation(activation: Duration) -> Duration {
+    2 * activation + 2 * GOING_BACK_FACTOR * activation
+}
 
 impl Config {
     /// # Errors
@@ -206,7 +212,7 @@ impl Config {
         Duration::from_secs(self.activation_timeout_seconds)
     }
 
-    /// How long an activation may take that brings back what ran or booted before.
+    /// How long it may take to bring back what ran, or what booted.
     pub fn going_back_timeout(&self) -> Duration {
         self.activation_timeout() * GOING_BACK_FACTOR
     }

@@ -146,7 +146,7 @@ impl Early<'_> {
         let captured = Program::new(toplevel.join("bin/switch-to-configuration"))
             .args(["boot"])
             .env("PATH", &self.config.path)
-            .within(self.config.going_back_timeout())
+            .within(self.config.activation_timeout())
             .capture()?;
         let said = crate::process::last_lines(&captured.stderr);
         anyhow::ensure!(

@@ -100,7 +100,10 @@ in
     };
     activationTimeout = seconds {
       default = 240;
-      description = "Seconds that the activation may take.";
+      description = ''
+        Seconds that the activation may take. A guard gives each step of going back three times as long, since nothing
+        comes after it.
+      '';
     };
     runnerLabel = mkOption {
       type = types.str;

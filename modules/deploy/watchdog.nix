@@ -1,5 +1,5 @@
-# What stands still under a guard costs one power cycle, and nobody has to be there for it: the host reboots by itself, into
-# what was confirmed.
+# A kernel that panics, or a systemd that no longer runs, costs a guarded host one power cycle, and nobody has to be there
+# for it: it reboots by itself, into what was confirmed.
 {
   config,
   lib,
@@ -7,7 +7,7 @@
   ...
 }:
 let
-  # Releases before 25.11 have the other name.
+  # NixOS before 25.11 has the other name only; gone once no release of those is deployed.
   runtime =
     time:
     if options.systemd ? settings then

@@ -76,13 +76,10 @@ fn a_dry_activation_confirms_the_plan_and_changes_nothing() {
     let plan = document(&output);
     assert_eq!(schema::complaints("plan", &plan), [""; 0]);
     let said = |host: usize| plan["hosts"][host]["dryActivation"].clone();
-    let surprise =
-        serde_json::json!({ "surprises": ["would restart ghost.service"], "failure": null });
-    assert_eq!(said(0), surprise);
-    assert_eq!(
-        said(1),
-        serde_json::json!({ "surprises": [], "failure": null })
-    );
+    let surprise = "would restart ghost.service";
+    assert_eq!(said(0)["surprises"], serde_json::json!([surprise]));
+    let nothing = serde_json::json!({ "surprises": [], "failure": null, "log": [] });
+    assert_eq!(said(1), nothing);
     let untouched = |lab: &Loopback| {
         for host in ["A", "B"] {
             assert_eq!(lab.running(host), "first");
@@ -100,19 +97,22 @@ fn a_dry_activation_confirms_the_plan_and_changes_nothing() {
     assert_eq!(refused.status.code(), Some(1));
     let text = transcript(&refused);
     for line in [
-        "dry run   not foretold: would restart ghost.service",
+        "dry activation not foretold: would restart ghost.service",
+        "dry activation failed: switch-to-configuration did not come to its end",
+        "| no",
         "nothing is deployed: the dry activation failed on B",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    let refused = lab.xtask(&[&DEPLOY[..], &["--dry-activate"]].concat());
+    assert_eq!(schema::complaints("plan", &document(&refused)), [""; 0]);
     untouched(&lab);
-    let output = lab.xtask(&DEPLOY);
-    assert_eq!(
-        outcomes(&output),
-        "A deployed, B deployed",
-        "{}",
-        transcript(&output)
-    );
+
+    // A host that is off is told, like in a plan.
+    lab.stop("B");
+    let output = lab.xtask(&[&DEPLOY[..], &["--dry-activate"]].concat());
+    let wanted = "A deployed, B unreachable";
+    assert_eq!(outcomes(&output), wanted, "{}", transcript(&output));
 }
 
 #[test]

@@ -58,7 +58,10 @@ fn two_revisions_are_compared_host_by_host() {
         let text = String::from_utf8(json.stdout).unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["hosts"]["Base"]["result"], "unchanged");
-        assert_eq!(document["hosts"]["Web"]["diff"]["boot"][0], "kernel-parameters");
+        assert_eq!(
+            document["hosts"]["Web"]["diff"]["boot"][0],
+            "kernel-parameters"
+        );
         assert_eq!(document["to"]["dirty"], false);
     }
 }

@@ -98,7 +98,7 @@ fn note(state: &mut State, current: &Current, activation: &Activation, outcome: 
         Outcome::Stranded { .. } => state.test = None,
         _ => (),
     }
-    if *outcome != Outcome::Dry {
+    if activation.purpose != Purpose::DryActivate {
         state.last = Some(activation.clone());
     }
 }

@@ -124,7 +124,7 @@ sub compare {
     return $result;
 }
 
-# Its own settings systemd reads only when it starts.
+# As NixOS does: systemd is executed anew if its configuration is another.
 sub manager_changes {
     my ($now, $new) = map { slurp("$_/systemd/system.conf") // '' } '/etc', "$toplevel/etc";
     return $now ne $new;

@@ -68,7 +68,8 @@ pub struct Deploy {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub plan: bool,
-    /// Copy what is new to the hosts first, and have each say what activating it would do; nothing of what runs changes
+    /// Copy what is new to the hosts first, and have each say what activating it would do: nothing of what runs changes, and
+    /// a guard takes the release
     #[arg(long, conflicts_with_all = ["against", "resume", "keep"])]
     pub dry_activate: bool,
     /// Compare with this revision instead of asking the hosts what they run

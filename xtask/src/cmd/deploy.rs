@@ -34,10 +34,11 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
     let released = request.release.as_ref();
     if args.dry_activate {
         let program = setup::deploy_rs(global).await?;
-        dry::activate(&mut prepared, released, program).await?;
+        dry::activate(&here, &mut prepared, released, program).await?;
     }
     let plan = &prepared.plan;
-    if args.plan {
+    let all_well = dry::all_well(plan);
+    if args.plan || (all_well.is_err() && args.json) {
         let text = if args.json {
             report::json(plan)?
         } else if args.markdown {
@@ -46,11 +47,12 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
             format!("{}{}\n", render::text(plan), render::summary(plan))
         };
         report::data(&text)?;
-        return Ok(Exit::passed_if(dry::all_well(plan).is_ok()));
+        all_well?;
+        return Ok(Exit::Passed);
     }
     // The report is this command's data; the plan is what it is asked about.
     report::say(&format!("{}{}", render::text(plan), render::summary(plan)));
-    dry::all_well(plan)?;
+    all_well?;
     let touched = plan
         .hosts
         .iter()

@@ -6,8 +6,9 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 use super::inhibitors::Inhibitors;
-use super::plan::Change;
+use super::plan::{Before, Change};
 use super::units::UnitPlan;
+use crate::diff::system::System;
 use crate::diff::{self, Side};
 use crate::fleet::store_path::StorePath;
 use crate::tools::nix::Nix;
@@ -68,6 +69,22 @@ impl<'a> Closures<'a> {
 
     pub fn side(&self, path: &StorePath) -> Option<&Side> {
         self.sides.get(path)?.as_ref()
+    }
+
+    /// Bytes that a new closure brings to the EFI partition of a host, which has what booted and what boots; none if none
+    /// of these is in the store.
+    pub fn esp_files(&self, before: &Before, new: &StorePath) -> Option<u64> {
+        let Before::Live(live) = before else {
+            return None;
+        };
+        let there = [&live.booted, &live.boot_default].into_iter().flatten();
+        let there: Vec<&System> = there
+            .filter_map(|path| Some(&self.side(path)?.system))
+            .collect();
+        if there.is_empty() {
+            return None;
+        }
+        self.side(new)?.system.boot_files_beside(&there)
     }
 
     /// None if one of them is not in the store.

@@ -7,57 +7,49 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 use super::host::{Host, Tools};
+use super::journal::Journal;
 use super::plan::{DryActivation, HostPlan, Plan};
 use super::said;
 use super::surprises::of_dry_activation;
 use super::{ask, work, Prepared, Released};
+use crate::evaluate::Fleet;
 use crate::failure::Failure;
 use crate::report;
 use crate::tools::deploy_rs::Mode;
 use crate::tools::ssh::Ssh;
 
-/// `switch-to-configuration`, once it knows what to do with units. deploy-rs calls a dry activation good whatever its exit
-/// code is.
-const CAME_SO_FAR: &str = "would activate the configuration";
+/// What nix/activatable.nix has a dry activation say when it is over: deploy-rs calls it good whatever its exit code.
+const DONE: &str = "dry activation done";
 
 /// Has `switch-to-configuration dry-activate` run on each host that answers and whose plan is to activate something
-/// live; what it said goes into the plan. Nothing of what runs or boots changes.
+/// live; what it said goes into the plan. Nothing of what runs or boots changes; a guard takes the release, and nothing
+/// older from then on.
 ///
 /// # Errors
 /// As for carrying the plan out, before any host is touched. What becomes of a host is no error.
 pub async fn activate(
+    here: &Fleet,
     prepared: &mut Prepared,
     released: Option<&Released>,
     deploy_rs: PathBuf,
 ) -> Result<()> {
-    let jobs = work::jobs(prepared, released).await?;
-    let stage = prepared.plan.stage;
-    let targets: Vec<_> = jobs
-        .values()
-        .filter_map(|job| ask::target(&job.host, stage, prepared.place))
+    // What a deployment that goes on had the guards take would be refused after this.
+    let _lock = Journal::open(&work::folder(here)?)?;
+    let wanted: Vec<HostPlan> = prepared
+        .plan
+        .hosts
+        .iter()
+        .filter(|plan| plan.action.is_live() && plan.unreachable.is_none())
+        .cloned()
         .collect();
-    let tools = Arc::new(Tools {
-        nix: prepared.fleet.nix.clone(),
-        deploy_rs,
-        ssh: Ssh::knowing(&targets).await?,
-        release: released.map(|it| it.signed.clone()),
-    });
+    if wanted.is_empty() {
+        report::say("no host has anything to activate, so that none is asked for a dry activation");
+        return Ok(());
+    }
+    let hosts = hosts(prepared, released, deploy_rs, wanted).await?;
     let mut asking = JoinSet::new();
-    let wanted = |plan: &&HostPlan| plan.action.is_live() && plan.unreachable.is_none();
-    for plan in prepared.plan.hosts.iter().filter(wanted) {
-        let Some(job) = jobs.get(&plan.host) else {
-            continue;
-        };
-        let Some(target) = ask::target(&job.host, stage, prepared.place) else {
-            continue;
-        };
-        let host = Host {
-            tools: Arc::clone(&tools),
-            target,
-            plan: plan.clone(),
-            job: job.clone(),
-        };
-        report::say(&format!("{}: dry-activate …", plan.host));
+    for host in hosts {
+        report::say(&format!("{}: dry activation …", host.plan.host));
         asking.spawn(async move {
             let said = host.dry_activate().await;
             (host.plan.host, said)
@@ -66,29 +58,27 @@ pub async fn activate(
     while let Some(answer) = asking.join_next().await {
         let (name, said) = answer?;
         let said = said?;
-        let hosts = prepared.plan.hosts.iter_mut();
-        for host in hosts.filter(|host| host.host == name) {
-            host.dry_activation = Some(said.clone());
+        let mut hosts = prepared.plan.hosts.iter_mut();
+        if let Some(host) = hosts.find(|host| host.host == name) {
+            match said {
+                Ok(said) => host.dry_activation = Some(said),
+                // Like one that did not answer before: what that means is the wave's to say.
+                Err(why) => host.notes.push(format!("no dry activation: {why}")),
+            }
         }
     }
     Ok(())
 }
 
-/// What stands in the way of deploying the plan.
-///
 /// # Errors
-/// Failed, if a host could not say what activating would do.
+/// Failed, if the dry activation failed on a host.
 pub fn all_well(plan: &Plan) -> Result<(), Failure> {
-    let failed: Vec<&str> = plan
-        .hosts
-        .iter()
-        .filter(|host| {
-            host.dry_activation
-                .as_ref()
-                .is_some_and(DryActivation::failed)
-        })
-        .map(|host| host.host.as_str())
-        .collect();
+    let has_failed = |host: &&HostPlan| {
+        let said = host.dry_activation.as_ref();
+        said.is_some_and(|said| said.failure.is_some())
+    };
+    let failed = plan.hosts.iter().filter(has_failed);
+    let failed: Vec<&str> = failed.map(|host| host.host.as_str()).collect();
     if failed.is_empty() {
         return Ok(());
     }
@@ -96,41 +86,79 @@ pub fn all_well(plan: &Plan) -> Result<(), Failure> {
         "nothing is deployed: the dry activation failed on {}",
         failed.join(", ")
     ))
-    .try_next("what the plan says of it"))
+    .try_next(
+        "the same without the hosts that the plan shows to fail, or with what it says mended",
+    ))
+}
+
+/// What is needed to reach each.
+async fn hosts(
+    prepared: &Prepared,
+    released: Option<&Released>,
+    deploy_rs: PathBuf,
+    wanted: Vec<HostPlan>,
+) -> Result<Vec<Host>> {
+    let mut jobs = work::jobs(prepared, released).await?;
+    let (stage, place) = (prepared.plan.stage, prepared.place);
+    let targets: Vec<_> = jobs
+        .values()
+        .filter_map(|job| ask::target(&job.host, stage, place))
+        .collect();
+    let tools = Arc::new(Tools {
+        nix: prepared.fleet.nix.clone(),
+        deploy_rs,
+        ssh: Ssh::knowing(&targets).await?,
+        release: released.map(|it| it.signed.clone()),
+    });
+    let host = |plan: HostPlan| {
+        let job = jobs.remove(&plan.host)?;
+        Some(Host {
+            tools: Arc::clone(&tools),
+            target: ask::target(&job.host, stage, place)?,
+            plan,
+            job,
+        })
+    };
+    Ok(wanted.into_iter().filter_map(host).collect())
 }
 
 impl Host {
-    async fn dry_activate(&self) -> Result<DryActivation> {
-        let failed = |why: String| DryActivation {
-            surprises: Vec::new(),
-            failure: Some(why),
-        };
-        let live = match self.ask().await? {
+    /// The inner error says why the host does not answer.
+    async fn dry_activate(&self) -> Result<Result<DryActivation, String>> {
+        if self.plan.lacks_space() {
+            return Ok(Ok(DryActivation::failed(
+                "nothing is copied: its store has not enough space",
+            )));
+        }
+        let live = match self.ask_until_nothing_goes_on().await? {
             Ok(live) => live,
-            Err(why) => return Ok(failed(why)),
+            Err(why) => return Ok(Err(why)),
         };
-        if live.guard.is_some() {
+        let guarded = live.guard.is_some();
+        if guarded {
             if let Some(hindrance) = self.hand_over_release().await? {
-                return Ok(failed(hindrance.why()));
+                return Ok(Ok(DryActivation::failed(hindrance.why())));
             }
         }
         let output = self.call_deploy_rs(Mode::DryActivate).await?;
-        if !output.status.success() {
-            return Ok(failed(said::failure(&output)));
-        }
         let everything = said::everything(&output);
-        if !everything.contains(CAME_SO_FAR) {
-            let lines = said::last_lines(&output);
-            let of_host = |line: &&String| !line.contains("[INFO]");
-            let last = lines.iter().rfind(of_host).cloned().unwrap_or_default();
-            return Ok(failed(format!(
-                "switch-to-configuration did not say what it would do: {last}"
-            )));
+        let failure = if !output.status.success() {
+            Some(said::failure(&output))
+        } else if !guarded && !everything.contains(DONE) {
+            Some("switch-to-configuration did not come to its end".to_owned())
+        } else {
+            None
+        };
+        if let Some(why) = failure {
+            return Ok(Ok(DryActivation {
+                log: said::last_lines(&output),
+                ..DryActivation::failed(why)
+            }));
         }
-        let units = self.plan.units.clone().unwrap_or_default();
-        Ok(DryActivation {
-            surprises: of_dry_activation(&units, &everything),
-            failure: None,
-        })
+        let units = self.plan.units.as_ref();
+        Ok(Ok(DryActivation {
+            surprises: units.map_or_else(Vec::new, |units| of_dry_activation(units, &everything)),
+            ..DryActivation::default()
+        }))
     }
 }

@@ -132,13 +132,13 @@ impl Host {
         }
     }
 
-    pub(super) async fn ask(&self) -> Result<Result<Live, String>> {
+    async fn ask(&self) -> Result<Result<Live, String>> {
         ask::one(&self.tools.ssh, &self.target, self.job.host.guard).await
     }
 
     /// Asks until the host has done with an activation of somebody else's, of a controller that was killed perhaps: two
     /// at a time would take each other's confirmation. One that never ends is left to the person.
-    async fn ask_until_nothing_goes_on(&self) -> Result<Result<Live, String>> {
+    pub(super) async fn ask_until_nothing_goes_on(&self) -> Result<Result<Live, String>> {
         let started = Instant::now();
         loop {
             let answer = self.ask().await?;
@@ -160,11 +160,12 @@ impl Host {
         let node = self.job.host.node.as_ref();
         let (activation, confirm) =
             node.map_or((240, 30), |it| (it.activation_timeout, it.confirm_timeout));
-        let going_back = match live.guard {
-            Some(_) => activation * guard::config::GOING_BACK_FACTOR,
-            None => 0,
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let activation = match live.guard {
+            Some(_) => guard::config::longest_activation(seconds(activation)),
+            None => seconds(activation),
         };
-        Duration::from_secs(u64::from(activation + confirm + going_back) + 30)
+        activation + seconds(confirm + 30)
     }
 
     fn mode(&self) -> Mode {
@@ -260,17 +261,17 @@ impl Host {
     /// If ssh cannot be started.
     pub async fn go_back(self, why: String) -> Result<HostReport> {
         let started = Instant::now();
-        let guarded = matches!(self.ask().await?, Ok(live) if live.guard.is_some());
-        let command = if guarded {
-            "rollback".to_owned()
-        } else {
-            self.revoke()
+        let (command, timeout) = match self.ask().await? {
+            Ok(live) if live.guard.is_some() => {
+                ("rollback".to_owned(), self.longest_activation(&live))
+            }
+            _ => (self.revoke(), Duration::from_secs(600)),
         };
         let output = self
             .tools
             .ssh
             .command(&self.target, &command)
-            .timeout(Duration::from_secs(600))
+            .timeout(timeout)
             .capture()
             .await?;
         let (outcome, running) = match self.ask().await? {

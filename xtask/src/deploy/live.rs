@@ -76,7 +76,7 @@ pub const QUESTION: &str = "for link in /run/current-system /run/booted-system; 
     echo \"before ${switch%/bin/switch-to-configuration}\"; \
     systemctl list-units --failed --plain --no-legend 2>/dev/null | while read -r unit rest; do echo \"failed $unit\"; done; \
     if pgrep -f '[a]ctivate-rs (activate|revoke)' >/dev/null 2>&1; then echo activating; fi; \
-    for place in /nix/store /boot; do echo \"free $place $(stat -f -c '%a %S' $place 2>/dev/null)\"; done";
+    for place in /nix/store /boot; do echo \"free $place $(stat -f -c '%a %S %T' $place 2>/dev/null)\"; done";
 
 /// Reads the answer to `QUESTION`.
 ///
@@ -97,9 +97,13 @@ pub fn answer(text: &str) -> Result<Live> {
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix(&format!("free {place} ")))?;
-        let (blocks, size) = line.split_once(' ')?;
-        Some(blocks.parse::<u64>().ok()? * size.parse::<u64>().ok()?)
+        let mut words = line.split(' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let bytes = number()? * number()?;
+        Some((bytes, words.next()?))
     };
+    // Without an EFI partition it is a folder of the root file system.
+    let esp = free("/boot").filter(|(_, kind)| *kind == "msdos");
     Ok(Live {
         running: path("/run/current-system")?,
         booted: path("/run/booted-system")?,
@@ -117,9 +121,9 @@ pub fn answer(text: &str) -> Result<Live> {
             .filter_map(|line| line.strip_prefix("failed "))
             .map(str::to_owned)
             .collect(),
-        free_bytes: free("/nix/store").map(|store| FreeBytes {
+        free_bytes: free("/nix/store").map(|(store, _)| FreeBytes {
             store,
-            esp: free("/boot"),
+            esp: esp.map(|(bytes, _)| bytes),
         }),
         guard: None,
     })
@@ -154,7 +158,7 @@ mod tests {
         let text = format!(
             "/run/current-system {system}\n/run/booted-system /run/booted-system\n\
              /nix/var/nix/profiles/system {system}\nbefore {system}-old\nfailed a.service\nfailed b.service\n\
-             free /nix/store 100 4096\nfree /boot \n"
+             free /nix/store 100 4096 ext2/ext3\nfree /boot 9 512 ext2/ext3\n"
         );
         let live = answer(&text).unwrap();
         assert_eq!(live.running, Some(StorePath::parse(&system).unwrap()));
@@ -168,6 +172,8 @@ mod tests {
             esp: None,
         };
         assert_eq!(live.free_bytes, Some(free));
+        let with_esp = answer(&text.replace("512 ext2/ext3", "512 msdos")).unwrap();
+        assert_eq!(with_esp.free_bytes.unwrap().esp, Some(4608));
         assert_eq!(live.state, HostState::Idle);
         let busy = text.replace("failed a.service", "activating");
         assert_eq!(answer(&busy).unwrap().state, HostState::Activating);

@@ -33,7 +33,6 @@ use anyhow::Result;
 
 use crate::build;
 use crate::build::outcome::{Outcome, Report};
-use crate::diff;
 use crate::evaluate::apply::Profile;
 use crate::evaluate::{Fleet, Survey};
 use crate::failure::Failure;
@@ -243,7 +242,7 @@ async fn known(
     let new = closures(built)?;
     let mut closures = Closures::new(&fleet.nix);
     let olds = before.values().flat_map(|before| match before {
-        Before::Live(live) => vec![&live.running, &live.booted]
+        Before::Live(live) => vec![&live.running, &live.booted, &live.boot_default]
             .into_iter()
             .flatten()
             .collect(),
@@ -270,9 +269,7 @@ async fn known(
             let (booted, new) = (closures.side(booted)?, closures.side(&new)?);
             Some(booted.system.boot_changes(&new.system))
         });
-        let boot_files_bytes = closures
-            .side(&new)
-            .and_then(|side| diff::system::boot_files_bytes(side.path.as_path()));
+        let esp_files_bytes = closures.esp_files(&before, &new);
         let checks_left_out = survey.inventory.hosts.get(&host).map(health::left_out);
         known.push(Known {
             checks_left_out: checks_left_out.unwrap_or_default(),
@@ -280,7 +277,7 @@ async fn known(
             host,
             change,
             boot_parts,
-            boot_files_bytes,
+            esp_files_bytes,
             size,
             before,
             new,

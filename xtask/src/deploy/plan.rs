@@ -1,6 +1,7 @@
 //! What a deployment would do, host by host. Pure: from the ref's meaning, what is wanted and what is known of each host
 //! to the plan, which is also its JSON (docs/json/plan.schema.json).
 
+mod dry_activation;
 mod known;
 
 use guard::answer::{HostState, Status};
@@ -13,6 +14,7 @@ use crate::fleet::host::HostName;
 use crate::fleet::refs::Meaning;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
+pub use dry_activation::DryActivation;
 pub use known::{Before, Change, Known};
 
 /// The whole plan, hosts in the order of their waves.
@@ -49,13 +51,14 @@ pub struct HostPlan {
     pub send_bytes: Option<u64>,
     /// Bytes free on the host's store.
     pub free_bytes: Option<u64>,
-    /// Bytes of a new kernel and initrd for the EFI partition; 0 if it has them, none if that is not known.
+    /// Bytes of the kernel and initrd that the EFI partition gets; 0 if it has them, none if that is not known, or if no
+    /// boot loader is written.
     #[serde(default)]
-    pub boot_files_bytes: Option<u64>,
+    pub esp_files_bytes: Option<u64>,
     /// Bytes free on the EFI partition; none on a host without one.
     #[serde(default)]
-    pub free_boot_bytes: Option<u64>,
-    /// What the host's own dry activation said; none if it was not asked for.
+    pub free_esp_bytes: Option<u64>,
+    /// What the host's own dry activation said; none if there was none.
     #[serde(default)]
     pub dry_activation: Option<DryActivation>,
     /// Where the host returns to if the deployment fails.
@@ -66,28 +69,10 @@ pub struct HostPlan {
     pub notes: Vec<String>,
 }
 
-/// What `switch-to-configuration dry-activate` on the host said of its plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DryActivation {
-    /// What it would do beside the plan, a line for each kind of thing: `would restart nginx.service`.
-    pub surprises: Vec<String>,
-    /// Why there was none.
-    pub failure: Option<String>,
-}
-
-impl DryActivation {
-    pub fn failed(&self) -> bool {
-        self.failure.is_some()
-    }
-
-    /// In a line.
-    pub fn words(&self) -> String {
-        match &self.failure {
-            Some(why) => format!("failed: {why}"),
-            None if self.surprises.is_empty() => "as foretold".to_owned(),
-            None => format!("not foretold: {}", self.surprises.join("; ")),
-        }
+impl HostPlan {
+    /// Whether what is new does not fit on its store, as far as that is known.
+    pub fn lacks_space(&self) -> bool {
+        exceeds(self.send_bytes, self.free_bytes)
     }
 }
 
@@ -201,10 +186,11 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
         Before::New => known.size,
         _ => added,
     };
-    let boot_files_bytes = boot_files(&action, &known);
+    let writes_loader = matches!(action, Action::Switch | Action::Boot);
+    let esp_files_bytes = known.esp_files_bytes.filter(|_| writes_loader);
     let (rollback, free, unreachable) = match &known.before {
         Before::Live(live) => {
-            notes.extend(of_live(live, &action, send_bytes, boot_files_bytes));
+            notes.extend(of_live(live, &action, send_bytes, esp_files_bytes));
             if live.guard.is_none() && action.is_live() && !known.checks_left_out.is_empty() {
                 notes.push(format!(
                     "nobody makes its health check {}: who deploys it may not, and it has no guard",
@@ -237,24 +223,11 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
         changes,
         send_bytes,
         free_bytes: free.map(|free| free.store),
-        boot_files_bytes,
-        free_boot_bytes: free.and_then(|free| free.esp),
+        esp_files_bytes,
+        free_esp_bytes: free.and_then(|free| free.esp),
         dry_activation: None,
         unreachable,
         notes,
-    }
-}
-
-/// What is on the EFI partition already is that of the booted system: the boot loader has it until something else is
-/// deployed.
-fn boot_files(action: &Action, known: &Known) -> Option<u64> {
-    let touched = matches!(action, Action::Switch | Action::Boot);
-    let parts = known.boot_parts.as_deref().filter(|_| touched)?;
-    let new = [BootPart::Kernel, BootPart::Initrd];
-    if new.iter().any(|part| parts.contains(part)) {
-        known.boot_files_bytes
-    } else {
-        Some(0)
     }
 }
 
@@ -305,13 +278,12 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
     }
 }
 
+fn exceeds(needed: Option<u64>, free: Option<u64>) -> bool {
+    needed.is_some_and(|needed| free.is_some_and(|free| free < needed))
+}
+
 /// What the host's own state means for the action.
-fn of_live(
-    live: &Live,
-    action: &Action,
-    send: Option<u64>,
-    boot_files: Option<u64>,
-) -> Vec<String> {
+fn of_live(live: &Live, action: &Action, send: Option<u64>, esp_files: Option<u64>) -> Vec<String> {
     let mut notes = Vec::new();
     if live.state != HostState::Idle {
         notes.push(live::words(&live.state));
@@ -329,14 +301,11 @@ fn of_live(
                 .to_owned(),
         );
     }
-    let too_much = |needed: Option<u64>, free: Option<u64>| {
-        needed.is_some_and(|needed| free.is_some_and(|free| free < needed))
-    };
     let free = live.free_bytes.filter(|_| action.deploys());
-    if too_much(send, free.map(|free| free.store)) {
+    if exceeds(send, free.map(|free| free.store)) {
         notes.push("not enough space on its store".to_owned());
     }
-    if too_much(boot_files, free.and_then(|free| free.esp)) {
+    if exceeds(esp_files, free.and_then(|free| free.esp)) {
         notes.push("not enough space on its EFI partition".to_owned());
     }
     notes

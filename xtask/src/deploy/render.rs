@@ -99,7 +99,7 @@ fn units(plan: &UnitPlan) -> String {
 /// What the table has no room for; nothing of an unchanged host that nobody need look at.
 fn details(host: &HostPlan) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut say = |name: &str, what: &str| lines.push(format!("{name:<9} {what}"));
+    let mut say = |name: &str, what: &str| lines.push(format!("{name:<14} {what}"));
     let same = host.action == Action::Build && host.old.as_ref() == Some(&host.new);
     if host.action != Action::Unchanged && !same {
         if let Some(old) = &host.old {
@@ -119,14 +119,20 @@ fn details(host: &HostPlan) -> Vec<String> {
             }
         }
         if let Some(said) = &host.dry_activation {
-            say("dry run", &said.words());
+            say("dry activation", &said.words());
+            for line in &said.log {
+                say("", &format!("| {line}"));
+            }
         }
         if let (Some(send), Some(free)) = (host.send_bytes, host.free_bytes) {
             say("space", &format!("{} of {} free", bytes(send), bytes(free)));
         }
-        let boot_files = host.boot_files_bytes.filter(|it| *it > 0);
-        if let (Some(files), Some(free)) = (boot_files, host.free_boot_bytes) {
-            say("boot", &format!("{} of {} free", bytes(files), bytes(free)));
+        let files = host.esp_files_bytes.filter(|it| *it > 0);
+        if let (Some(files), Some(free)) = (files, host.free_esp_bytes) {
+            say(
+                "EFI partition",
+                &format!("{} of {} free", bytes(files), bytes(free)),
+            );
         }
     }
     if let Reboot::Due { why } = &host.reboot {
@@ -208,9 +214,11 @@ pub fn summary(plan: &Plan) -> String {
 
 #[cfg(test)]
 mod tests {
+    use guard::answer::FreeBytes;
+
     use super::*;
     use crate::deploy::plan::tests::{change, known, live, path, wish};
-    use crate::deploy::plan::{plan, Before, Known};
+    use crate::deploy::plan::{plan, Before, DryActivation, Known};
     use crate::diff::closure::BootPart;
     use crate::fleet::refs::Meaning;
     use crate::fleet::stage::Stage;
@@ -222,6 +230,10 @@ mod tests {
         };
         let mut busy = live('o', 'p');
         busy.failed_units = vec!["backup.service".to_owned()];
+        busy.free_bytes = Some(FreeBytes {
+            store: 10_000,
+            esp: Some(1 << 20),
+        });
         let hosts = vec![
             Known {
                 change: Some(change()),
@@ -240,13 +252,22 @@ mod tests {
                 ..named("Other", Before::Live(live('f', 'f')))
             },
         ];
+        let mut hosts = plan(&wish(Meaning::Deploy { boot: false }), hosts);
+        hosts[0].dry_activation = Some(DryActivation {
+            surprises: vec!["would restart getty@tty1.service".to_owned()],
+            ..DryActivation::default()
+        });
+        hosts[3].dry_activation = Some(DryActivation {
+            log: vec!["no space left".to_owned()],
+            ..DryActivation::failed("deploy-rs exited 1")
+        });
         Plan {
             version: 1,
             stage: Stage::Rehearsal,
             reference: "main".to_owned(),
             commit: Some("0123456789abcdef".to_owned()),
             against: None,
-            hosts: plan(&wish(Meaning::Deploy { boot: false }), hosts),
+            hosts,
         }
     }
 

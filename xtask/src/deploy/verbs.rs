@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use guard::answer::{Activation, Done, Entry, Event, History, Outcome, Purpose};
+use guard::config::longest_activation;
 use guard::refusal::Refusal;
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -166,8 +167,15 @@ pub async fn change(
         return Ok(None);
     }
     let host = &target.host;
+    let node = survey
+        .inventory
+        .hosts
+        .get(host)
+        .and_then(|it| it.node.as_ref());
+    let activation = node.map_or(240, |node| node.activation_timeout);
+    let longest = longest_activation(Duration::from_secs(activation.into()));
     let ssh = Ssh::knowing([&target]).await?;
-    let answer = call::<Done>(&ssh, &target, &change.verb(), Duration::from_secs(900)).await?;
+    let answer = call::<Done>(&ssh, &target, &change.verb(), longest).await?;
     let done = answer.map_err(|why| change.failed(host, &why))?;
     if let Some(activation) = &done.activation {
         report::say(&format!("{host}: {}", activation_words(activation)));

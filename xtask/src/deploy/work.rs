@@ -96,7 +96,7 @@ fn done(entries: impl Iterator<Item = Entry>) -> BTreeMap<HostName, HostReport> 
 }
 
 /// Journal, lock and logs of the fleet's deployments from this machine.
-fn folder(here: &Fleet) -> Result<PathBuf> {
+pub fn folder(here: &Fleet) -> Result<PathBuf> {
     let git = here.git()?;
     let name = Source::opaque(&git.root().display().to_string()).whole();
     Ok(StateDir::find()?.deployments(name.as_str()))

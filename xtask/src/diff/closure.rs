@@ -55,8 +55,7 @@ pub enum BootPart {
     Kernel,
     Initrd,
     Modules,
-    #[serde(rename = "kernel-parameters")]
-    Parameters,
+    KernelParameters,
 }
 
 impl BootPart {
@@ -66,7 +65,7 @@ impl BootPart {
             Self::Kernel => "kernel",
             Self::Initrd => "initrd",
             Self::Modules => "modules",
-            Self::Parameters => "kernel-parameters",
+            Self::KernelParameters => "kernel-parameters",
         }
     }
 }
@@ -188,7 +187,7 @@ pub mod tests {
                 added: vec!["deploy ALL=(root) NOPASSWD: ALL".to_owned()],
                 removed: vec![],
             },
-            boot: vec![BootPart::Kernel, BootPart::Parameters],
+            boot: vec![BootPart::Kernel, BootPart::KernelParameters],
             old_size: 1024,
             new_size: 4096,
         }

@@ -21,11 +21,9 @@ pub struct System {
     boot: [Option<String>; 4],
 }
 
-/// Bytes of a toplevel's kernel and initrd; none if it has not got both.
-pub fn boot_files_bytes(toplevel: &Path) -> Option<u64> {
-    let size = |name| Some(toplevel.join(name).metadata().ok()?.len());
-    ["kernel", "initrd"].into_iter().map(size).sum()
-}
+/// In `System::boot`.
+const KERNEL: usize = 0;
+const INITRD: usize = 1;
 
 impl System {
     /// # Errors
@@ -63,7 +61,7 @@ impl System {
             BootPart::Kernel,
             BootPart::Initrd,
             BootPart::Modules,
-            BootPart::Parameters,
+            BootPart::KernelParameters,
         ];
         PARTS
             .into_iter()
@@ -71,6 +69,13 @@ impl System {
             .filter(|(_, (old, new))| old != new)
             .map(|(part, _)| part)
             .collect()
+    }
+
+    /// Bytes of the kernel and initrd that none of the others has; none if they cannot be read.
+    pub fn boot_files_beside(&self, others: &[&Self]) -> Option<u64> {
+        let is_new = |at: &usize| others.iter().all(|other| other.boot[*at] != self.boot[*at]);
+        let size = |at: usize| Some(fs::metadata(self.boot[at].as_ref()?).ok()?.len());
+        [KERNEL, INITRD].into_iter().filter(is_new).map(size).sum()
     }
 }
 

@@ -106,6 +106,7 @@ pub fn select(filter: Option<&str>) -> Result<Vec<Part>, Failure> {
 pub struct Bench<'a> {
     global: &'a Global,
     root: &'a Path,
+    began: Instant,
     /// Whether only the core of the tests with virtual machines is played.
     core: bool,
     nix: Nix,
@@ -122,6 +123,7 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// Missing, if there is no Nix or no git and none can be installed.
     pub async fn prepare(global: &'a Global, root: &'a Path, core: bool) -> Result<Self> {
+        let began = Instant::now();
         setup::git(global).await?;
         let nix = setup::nix(global).await?;
         // The tests that need it report that they are skipped.
@@ -146,6 +148,7 @@ impl<'a> Bench<'a> {
         Ok(Self {
             global,
             root,
+            began,
             core,
             nix,
             newer_nix,

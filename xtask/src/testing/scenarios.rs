@@ -1,6 +1,8 @@
 //! The parts about scenarios: all of them played in the rehearsal stage, and the tests of their interpreter in stage
 //! nixos.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use harness::scenario::Play;
 
@@ -11,7 +13,7 @@ use crate::cli::{Accel, Global, StageChoice};
 use crate::failure::{exit_of, Exit};
 use crate::process::Command;
 use crate::report;
-use crate::scenarios::outcome::Verdict;
+use crate::scenarios::outcome::{Report, Verdict};
 use crate::scenarios::select::Choice;
 use crate::scenarios::{self, render, Wanted};
 use crate::setup;
@@ -22,6 +24,7 @@ use crate::tools::git::Git;
 const STEADY: [&str; 2] = ["test-branch", "deploy-rollback"];
 
 /// Of a scenario of many cells these stand for all of it, touched or not: every phase and every fault of `guard-faults`.
+/// They come last, and as many of them as time is left for.
 const CELLS: [&str; 15] = [
     "guard-faults-accept-ssh-killed",
     "guard-faults-accept-power-cut",
@@ -40,6 +43,11 @@ const CELLS: [&str; 15] = [
     "guard-faults-boot-controller-killed",
 ];
 
+/// Cells that are played together, and how long after the tests began no more are: CI has an hour, and a slow machine
+/// takes five minutes for so many.
+const AT_A_TIME: usize = 3;
+const NO_MORE_AFTER: Duration = Duration::from_secs(30 * 60);
+
 /// Where the interpreter's tests are, if the project has them.
 const INTERPRETER: &str = "tests/nixos";
 
@@ -51,44 +59,26 @@ impl Bench<'_> {
             stage: StageChoice::Rehearsal,
             ..self.global.clone()
         };
-        let (wanted, left_out) = match self.core {
-            false => (Wanted::Named(Vec::new()), Vec::new()),
-            true => match self.core_of_scenarios(&global).await {
-                Ok((names, left_out)) => (Wanted::Exactly(names), left_out),
-                Err(error) => return Ok(failed(&error)),
-            },
-        };
-        let options = scenarios::Options {
-            wanted,
-            jobs: None,
-            keep_failed: false,
-            repeat: 1,
-            cold: false,
-            accel: Accel::Auto,
-            timeout_scale: 1.0,
-            harmonia: None,
-            live: report::live(global.plain),
-        };
-        let report = match scenarios::play(&global, &options).await {
-            Ok(report) => report,
+        let (reports, left_out) = match self.play(&global).await {
+            Ok(played) => played,
             Err(error) if exit_of(&error) == Exit::Missing => {
                 return Ok(skipped(format!("{error:#}")))
             }
             Err(error) => return Ok(failed(&error)),
         };
-        let counts = Counts {
-            passed: report.count(Verdict::Passed),
-            failed: report.count(Verdict::Failed) + report.count(Verdict::Broken),
-            skipped: 0,
-        };
-        let failures = render::failures(&report);
-        let not_playable = render::not_playable(&report);
-        let mut notes: Vec<String> = not_playable.lines().map(str::to_owned).collect();
+        let mut counts = Counts::default();
+        let (mut failures, mut notes) = (String::new(), Vec::new());
+        for report in &reports {
+            counts.passed += report.count(Verdict::Passed);
+            counts.failed += report.count(Verdict::Failed) + report.count(Verdict::Broken);
+            failures.push_str(&render::failures(report));
+            let lines = render::not_playable(report) + &render::table(report).text();
+            notes.extend(lines.lines().map(str::to_owned));
+        }
         if !left_out.is_empty() {
             let names = left_out.join(", ");
             notes.push(format!("left out, played without CI and --core: {names}"));
         }
-        notes.extend(render::table(&report).text().lines().map(str::to_owned));
         Ok(Outcome {
             failure: (!failures.is_empty()).then_some(failures),
             notes,
@@ -96,8 +86,29 @@ impl Bench<'_> {
         })
     }
 
-    /// The plays of the core, and those that it leaves out.
-    async fn core_of_scenarios(&self, global: &Global) -> Result<(Vec<String>, Vec<String>)> {
+    /// What was played, and the plays that were left out.
+    async fn play(&self, global: &Global) -> Result<(Vec<Report>, Vec<String>)> {
+        if !self.core {
+            let all = Wanted::Named(Vec::new());
+            return Ok((
+                vec![scenarios::play(global, &options(global, all)).await?],
+                Vec::new(),
+            ));
+        }
+        let core = self.core_of_scenarios(global).await?;
+        let wanted = Wanted::Exactly(core.plays);
+        let mut reports = vec![scenarios::play(global, &options(global, wanted)).await?];
+        let mut cells = core.cells.as_slice();
+        while !cells.is_empty() && self.began.elapsed() < NO_MORE_AFTER {
+            let (now, later) = cells.split_at(cells.len().min(AT_A_TIME));
+            let wanted = Wanted::Exactly(now.to_vec());
+            reports.push(scenarios::play(global, &options(global, wanted)).await?);
+            cells = later;
+        }
+        Ok((reports, [&core.left_out, cells].concat()))
+    }
+
+    async fn core_of_scenarios(&self, global: &Global) -> Result<Core> {
         let all = scenarios::read(global).await?.files.select(&[])?;
         let changed = match Git::above(self.root) {
             Some(git) => git.changed().await?,
@@ -144,42 +155,60 @@ fn failed(error: &anyhow::Error) -> Outcome {
     }
 }
 
-/// The names of plays that are played where time is short, and of the others: all plays of a scenario that the change
-/// touches; of each other steady one the first play, the first control, and those of a host that the change touches; of
-/// one that has steady cells no others.
-fn core(
-    all: &[Choice],
-    (steady, cells): (&[&str], &[&str]),
-    changed: &[String],
-) -> (Vec<String>, Vec<String>) {
-    let (mut names, mut left_out) = (Vec::new(), Vec::new());
+fn options(global: &Global, wanted: Wanted) -> scenarios::Options {
+    scenarios::Options {
+        wanted,
+        jobs: None,
+        keep_failed: false,
+        repeat: 1,
+        cold: false,
+        accel: Accel::Auto,
+        timeout_scale: 1.0,
+        harmonia: None,
+        live: report::live(global.plain),
+    }
+}
+
+/// The names of plays, where time is short.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Core {
+    plays: Vec<String>,
+    /// Played after those, while there is time.
+    cells: Vec<String>,
+    left_out: Vec<String>,
+}
+
+/// All plays of a scenario that the change touches; of each other steady one the first play, the first control, and those
+/// of a host that the change touches; of one that has steady cells no others.
+fn core(all: &[Choice], (steady, cells): (&[&str], &[&str]), changed: &[String]) -> Core {
+    let mut core = Core::default();
     let is_cell = |play: &Play| cells.contains(&play.name.as_str());
     for choice in all {
         if choice.plays.iter().any(is_cell) {
             for play in &choice.plays {
-                if is_cell(play) {
-                    &mut names
-                } else {
-                    &mut left_out
-                }
-                .push(play.name.clone());
+                let list = match is_cell(play) {
+                    true => &mut core.cells,
+                    false => &mut core.left_out,
+                };
+                list.push(play.name.clone());
             }
             continue;
         }
         let touched = changed.iter().any(|file| is_of(file, &choice.name));
-        if !touched && !steady.contains(&choice.name.as_str()) {
-            left_out.extend(choice.plays.iter().map(|play| play.name.clone()));
-            continue;
-        }
+        let is_steady = steady.contains(&choice.name.as_str());
         let first = choice.plays.first();
         let control = choice.plays.iter().find(|play| play.control.is_some());
         for play in &choice.plays {
             let host = changed.iter().any(|file| is_of_host(file, play));
-            let chosen = touched || host || Some(play) == first || Some(play) == control;
-            if chosen { &mut names } else { &mut left_out }.push(play.name.clone());
+            let stands_for_it = host || Some(play) == first || Some(play) == control;
+            let list = match touched || (is_steady && stands_for_it) {
+                true => &mut core.plays,
+                false => &mut core.left_out,
+            };
+            list.push(play.name.clone());
         }
     }
-    (names, left_out)
+    core
 }
 
 /// A scenario's file, or its own generations.
@@ -225,9 +254,9 @@ mod tests {
         ];
         let left_out = |changed: &[&str]| {
             let changed: Vec<String> = changed.iter().map(|file| (*file).to_owned()).collect();
-            let (names, left_out) = core(&all, (&["boot", "rollback", "matrix"], &[]), &changed);
-            assert_eq!(names.len() + left_out.len(), 8);
-            left_out
+            let core = core(&all, (&["boot", "rollback", "matrix"], &[]), &changed);
+            assert_eq!(core.plays.len() + core.left_out.len(), 8);
+            core.left_out
         };
         let none = ["boot-Niko", "boot-Web", "rollback-control-2", "matrix-b"];
         assert_eq!(left_out(&[]), none);
@@ -246,7 +275,10 @@ mod tests {
     #[test]
     fn what_is_not_steady_is_left_out_and_named_unless_the_change_touches_it() {
         let all = [choice("a", vec![play("a")]), choice("b", vec![play("b")])];
-        let named = |changed: &[String]| core(&all, (&["b"], &[]), changed);
+        let named = |changed: &[String]| {
+            let core = core(&all, (&["b"], &[]), changed);
+            (core.plays, core.left_out)
+        };
         let (a, b) = ("a".to_owned(), "b".to_owned());
         assert_eq!(named(&[]), (vec![b.clone()], vec![a.clone()]));
         let touched = ["tests/scenarios/a.toml".to_owned()];
@@ -259,9 +291,10 @@ mod tests {
         let all = [choice("matrix", cells.into())];
         let touched = ["tests/scenarios/matrix.toml".to_owned()];
         for changed in [&[], &touched[..]] {
-            let (names, left_out) = core(&all, (&[], &["matrix-b"]), changed);
-            assert_eq!(names, ["matrix-b"]);
-            assert_eq!(left_out, ["matrix-a", "matrix-c"]);
+            let core = core(&all, (&[], &["matrix-b"]), changed);
+            assert_eq!(core.plays, [""; 0]);
+            assert_eq!(core.cells, ["matrix-b"]);
+            assert_eq!(core.left_out, ["matrix-a", "matrix-c"]);
         }
     }
 

@@ -60,10 +60,7 @@ impl Loopback {
           action=$1
           system=$(dirname "$(dirname "$(readlink -f "$0")")")
           ${{host.script}}
-          case $action in
-            switch | test) ln -sfn "$system" /run/current-system ;;
-            dry-activate) echo 'would activate the configuration...' >&2 ;;
-          esac
+          case $action in switch | test) ln -sfn "$system" /run/current-system ;; esac
           EOF
           chmod +x $out/bin/switch-to-configuration
           touch $out/init
@@ -80,7 +77,10 @@ impl Loopback {
           cat > $out/deploy-rs-activate <<'EOF'
           #!/bin/sh
           if [ "$BOOT" = 1 ]; then action=boot; elif [ "$TEST" = 1 ]; then action=test; else action=switch; fi
-          if [ "$DRY_ACTIVATE" = 1 ]; then action=dry-activate; fi
+          if [ "$DRY_ACTIVATE" = 1 ]; then
+            "$PROFILE/bin/switch-to-configuration" dry-activate && echo 'dry activation done' >&2
+            exit
+          fi
           exec "$PROFILE/bin/switch-to-configuration" $action
           EOF
           chmod +x $out/deploy-rs-activate

@@ -17,8 +17,8 @@ pub struct Known {
     pub change: Option<Change>,
     /// What differs for the kernel between what is booted and the new closure, if both are here.
     pub boot_parts: Option<Vec<BootPart>>,
-    /// Bytes of the new closure's kernel and initrd, if they can be read here.
-    pub boot_files_bytes: Option<u64>,
+    /// Bytes of the new kernel and initrd that the host's EFI partition has not got; none if that is not known.
+    pub esp_files_bytes: Option<u64>,
     /// Bytes of the whole new closure.
     pub size: Option<u64>,
     /// Health checks that only a guard of the host could make.

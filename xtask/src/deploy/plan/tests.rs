@@ -43,7 +43,7 @@ pub fn known(before: Before) -> Known {
         new: path('n'),
         change: None,
         boot_parts: Some(Vec::new()),
-        boot_files_bytes: Some(3000),
+        esp_files_bytes: Some(3000),
         size: Some(1 << 20),
         checks_left_out: Vec::new(),
         before,
@@ -186,7 +186,7 @@ fn a_reboot_is_due_for_what_only_a_boot_brings() {
         boot_parts: parts,
         ..known(Before::Live(live('o', 'o')))
     };
-    let kernel = parts(Some(vec![BootPart::Kernel, BootPart::Parameters]));
+    let kernel = parts(Some(vec![BootPart::Kernel, BootPart::KernelParameters]));
     let why = vec!["kernel".to_owned(), "kernel-parameters".to_owned()];
     assert_eq!(one(&main(), kernel.clone()).reboot, Reboot::Due { why });
     assert_eq!(one(&test(), kernel).reboot, Reboot::NotDue);
@@ -299,21 +299,13 @@ fn boot_files_need_space_on_the_efi_partition() {
         });
         before
     };
-    let planned = |wish: &Wish, esp, parts: &[BootPart]| {
-        let known = Known {
-            boot_parts: Some(parts.to_vec()),
-            ..known(Before::Live(before(esp)))
-        };
-        let plan = one(wish, known);
+    let planned = |wish: &Wish, esp| {
+        let plan = one(wish, known(Before::Live(before(esp))));
         let told = plan.notes.iter().any(|note| note.contains("EFI partition"));
-        (plan.boot_files_bytes, told)
+        (plan.esp_files_bytes, told)
     };
-    let kernel = [BootPart::Kernel, BootPart::Modules];
-    assert_eq!(planned(&main(), 2999, &kernel), (Some(3000), true));
-    assert_eq!(planned(&main(), 3000, &kernel), (Some(3000), false));
-    // It has them already.
-    let parameters = [BootPart::Parameters];
-    assert_eq!(planned(&main(), 10, &parameters), (Some(0), false));
+    assert_eq!(planned(&main(), 2999), (Some(3000), true));
+    assert_eq!(planned(&main(), 3000), (Some(3000), false));
     // A test writes no boot loader.
-    assert_eq!(planned(&test(), 10, &kernel), (None, false));
+    assert_eq!(planned(&test(), 10), (None, false));
 }
