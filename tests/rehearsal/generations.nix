@@ -100,6 +100,7 @@ let
       user = "comes";
     };
     systemd.tmpfiles.settings.subject."/run/subject-second".d.mode = "0755";
+    systemd.settings.Manager.DefaultTimeoutStopSec = "77s";
     systemd.timers.comes = {
       wantedBy = [ "timers.target" ];
       timerConfig.OnCalendar = "yearly";
