@@ -194,6 +194,11 @@ impl Machines {
         self.all.iter().map(door).collect()
     }
 
+    /// That of a host; none if it has none.
+    pub fn of(&self, host: &HostName) -> Option<&Machine> {
+        self.all.get(host)
+    }
+
     /// What each runs now; the inner error is why that is not known.
     pub fn running(&self) -> BTreeMap<HostName, Result<StorePath, String>> {
         let asked = |machine: &Machine| -> Result<StorePath> {
