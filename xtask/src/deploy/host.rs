@@ -262,7 +262,7 @@ impl Host {
             .tools
             .ssh
             .command(&self.target, &command)
-            .timeout(Duration::from_secs(600))
+            .timeout(self.target.slowness.over(Duration::from_secs(600)))
             .capture()
             .await?;
         let (outcome, running) = match self.ask().await? {

@@ -177,6 +177,7 @@ impl Setting<'_> {
                 user: builder.user.clone(),
                 door: builder.door.clone(),
             }),
+            slowness: machines.slowness,
         };
         let standing = folder::lay_out(&folder, Of::Deployed, &programs, &places)?;
         report::say(&format!(
