@@ -8,7 +8,7 @@ mod support;
 mod with_a_machine {
     use std::collections::BTreeSet;
     use std::os::unix::process::CommandExt;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
     use std::process::{Child, Stdio};
     use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ mod with_a_machine {
     use nix::unistd::Pid;
 
     use super::processes::processes;
-    use super::support::{self, repository, skip};
+    use super::support::{self, entries, repository};
 
     /// Generations are built and machines restored, or made for the first time.
     const PATIENCE: Duration = Duration::from_secs(900);
@@ -38,30 +38,13 @@ mod with_a_machine {
         }
     }
 
-    fn entries(folder: &Path) -> BTreeSet<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().path()).collect()
-    }
-
     #[test]
     fn interrupted_plays_leave_nothing() {
-        let machines = std::env::var_os("HARNESS_CACHE").map(PathBuf::from);
-        let shared = machines.and_then(|machines| Some(machines.parent()?.to_owned()));
-        let Some(shared) = shared else {
-            return skip("no guests here: HARNESS_CACHE is not set");
+        let Some(shared) = support::cache_with_machines(&["deploy-rs-", "sops-"]) else {
+            return;
         };
         if support::nix().is_none() {
             return;
-        }
-        let tools = entries(&shared.join("tools"));
-        for tool in ["deploy-rs-", "sops-"] {
-            let is_it = |path: &PathBuf| {
-                let name = path.file_name().unwrap().to_string_lossy();
-                name.starts_with(tool)
-            };
-            if !tools.iter().any(is_it) {
-                return skip(&format!("no {tool} in {}", shared.display()));
-            }
         }
         let dir = tempfile::tempdir().unwrap();
         let runs = || -> BTreeSet<PathBuf> {
@@ -76,7 +59,6 @@ mod with_a_machine {
             let temporary = tempfile::tempdir().unwrap();
             let log = dir.path().join(format!("{signal}.log"));
             let before = runs();
-            // The cache itself: Nix takes no store below a symbolic link to it.
             let mut command = support::xtask(&shared);
             command
                 .env("SLIPWAY_STATE", dir.path())

@@ -1,5 +1,5 @@
 //! `ci-local --deploy rehearsal`: this repository's own workflow deploys a commit to a machine in place of the host, which
-//! takes a broken one back, and the builder refuses one that nobody signed.
+//! boots one that asks for it and takes a broken one back, and the builder refuses one that nobody signed.
 #![allow(clippy::unwrap_used)] // A test that unwraps fails where it should.
 
 mod fleet;
@@ -7,10 +7,11 @@ mod loopback;
 mod schema;
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use support::{repository, skip, transcript, Nix};
+use support::{entries, repository, skip, transcript, Nix};
 
 /// A clone of this repository whose commits are ann's.
 struct Clone {
@@ -56,8 +57,8 @@ impl Clone {
         run(Command::new("git").arg("-C").arg(self.root()).args(args));
     }
 
-    /// A commit that gives Testing this line of configuration.
-    fn commit(&self, line: &str, signed: bool) {
+    /// A commit that gives Testing this line of configuration, with this in the last paragraph of its message.
+    fn commit(&self, line: &str, trailer: &str, signed: bool) {
         let host = self.root().join("hosts/Testing/default.nix");
         let configured = std::fs::read_to_string(repository().join("hosts/Testing/default.nix"));
         let (before, end) = configured.as_deref().unwrap().rsplit_once('}').unwrap();
@@ -68,7 +69,8 @@ impl Clone {
         } else {
             "--no-gpg-sign"
         };
-        self.git(&["commit", "--quiet", sign, "--message", line]);
+        let message = format!("{line}\n\n{trailer}");
+        self.git(&["commit", "--quiet", sign, "--message", &message]);
     }
 }
 
@@ -81,30 +83,9 @@ fn run(command: &mut Command) {
 mod with_a_machine {
     use super::*;
 
-    /// A cache of the test's own, with the tools and machines of the one that all share.
-    fn cache(clone: &Clone) -> Option<PathBuf> {
-        let machines = std::env::var_os("HARNESS_CACHE").map(PathBuf::from);
-        let shared = machines.and_then(|machines| Some(machines.parent()?.to_owned()));
-        let Some(shared) = shared else {
-            skip("no guests here: HARNESS_CACHE is not set");
-            return None;
-        };
-        let cache = clone.place("cache");
-        std::fs::create_dir(&cache).unwrap();
-        for name in ["tools", "machines"] {
-            std::os::unix::fs::symlink(shared.join(name), cache.join(name)).unwrap();
-        }
-        let has = |tool: &str| {
-            let all = std::fs::read_dir(cache.join("tools")).unwrap();
-            all.flatten()
-                .any(|it| it.file_name().to_string_lossy().starts_with(tool))
-        };
-        for tool in ["act-", "deploy-rs-"] {
-            if !has(tool) {
-                skip(&format!("no {tool} in {}", cache.display()));
-                return None;
-            }
-        }
+    /// The cache of all tests, where it has what is needed.
+    fn cache() -> Option<PathBuf> {
+        let cache = support::cache_with_machines(&["act-", "deploy-rs-"])?;
         if !Path::new("/usr/sbin/sshd").exists() {
             skip("no sshd: openssh-server is not installed");
             return None;
@@ -136,21 +117,30 @@ mod with_a_machine {
         format!("path:{}", folder.display())
     }
 
-    fn ci_local(clone: &Clone, cache: &Path, program: &str) -> Output {
+    fn ci_local(clone: &Clone, cache: &Path, program: &str, args: &[&str]) -> Output {
         support::xtask(cache)
-            .args([
-                "ci-local",
-                "--deploy",
-                "rehearsal",
-                "--workflow",
-                "deploy.yml",
-                "--json",
-            ])
+            .args(["--no-setup", "--plain"])
+            .args(["ci-local", "--deploy", "rehearsal"])
+            .args(["--workflow", "deploy.yml", "--json"])
+            .args(args)
+            .env("SLIPWAY_STATE", clone.place("state"))
             .env("SLIPWAY_XTASK", program)
             .env("CARGO_TARGET_DIR", clone.place("target"))
             .current_dir(clone.root())
             .output()
             .unwrap()
+    }
+
+    /// What a run has while it goes on: its own folder, and that of its machines.
+    fn runs(cache: &Path) -> BTreeSet<PathBuf> {
+        let machines = entries(&cache.join("machines/runs")).into_iter();
+        let of_ours = machines.filter(|run| {
+            let name = run.file_name().unwrap().to_string_lossy();
+            name.starts_with("ci-local-")
+        });
+        of_ours
+            .chain(entries(&cache.join("ci-local/runs")))
+            .collect()
     }
 
     /// The guard as it was built here, which the clone's sources say, too: nothing is compiled.
@@ -161,20 +151,19 @@ mod with_a_machine {
     }
 
     #[test]
-    fn a_push_is_deployed_a_broken_one_is_taken_back_and_an_unsigned_one_is_not_released() {
-        let clone = Clone::new();
-        let Some(cache) = cache(&clone) else { return };
+    fn commits_are_deployed_booted_taken_back_and_not_released() {
+        let Some(cache) = cache() else { return };
         let Some(nix) = support::nix() else { return };
+        let clone = Clone::new();
         let program = program(&clone, &nix);
         guard(&clone);
-        let rehearse = || {
-            let output = ci_local(&clone, &cache, &program);
+        let rehearse = |args: &[&str]| {
+            let before = runs(&cache);
+            let output = ci_local(&clone, &cache, &program, args);
             let document = fleet::document(&output);
             assert_eq!(schema::complaints("ci-local", &document), [""; 0]);
             // Nothing of the run is left.
-            let left: Vec<_> = std::fs::read_dir(cache.join("ci-local/runs"))
-                .unwrap()
-                .collect();
+            let left: Vec<_> = runs(&cache).difference(&before).cloned().collect();
             assert!(left.is_empty(), "{left:?}");
             (output, document)
         };
@@ -185,12 +174,11 @@ mod with_a_machine {
                 .unwrap()
                 .clone()
         };
+        let generation =
+            |text: &str| format!("environment.etc.slipway-generation.text = \"{text}\\n\";");
 
-        clone.commit(
-            "environment.etc.slipway-generation.text = \"good\\n\";",
-            true,
-        );
-        let (output, document) = rehearse();
+        clone.commit(&generation("good"), "", true);
+        let (output, document) = rehearse(&[]);
         assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
         let machine = &document["machines"][0];
         assert_eq!(
@@ -199,12 +187,39 @@ mod with_a_machine {
         );
         assert_eq!(machine["running"], machine["wanted"]);
         assert_ne!(machine["running"], machine["installed"]);
+        assert_eq!(machine["rebooted"], false);
+
+        clone.commit(&generation("booted"), "Deploy: boot", true);
+        let host = [
+            "--event",
+            "dispatch",
+            "--ref",
+            "main",
+            "--input",
+            "host=Testing",
+        ];
+        let (output, document) = rehearse(&host);
+        assert_eq!(output.status.code(), Some(0), "{}", transcript(&output));
+        let machines = document["machines"].as_array().unwrap();
+        let booted: Vec<_> = machines
+            .iter()
+            .filter(|it| it["rebooted"] == true)
+            .collect();
+        assert_eq!(booted.len(), 1, "{machines:?}");
+        assert_eq!(
+            (&booted[0]["host"], &booted[0]["state"]),
+            (&"Testing".into(), &"equal".into())
+        );
+        assert_eq!(booted[0]["running"], booted[0]["wanted"]);
+        let others = machines.iter().filter(|it| it["host"] != "Testing");
+        assert!(others.clone().count() > 0 && others.clone().all(|it| it["state"] == "leftOut"));
 
         clone.commit(
             "homelab.deploy.healthChecks.never = { command = \"false\"; retries = 0; };",
+            "",
             true,
         );
-        let (output, document) = rehearse();
+        let (output, document) = rehearse(&[]);
         assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
         let machine = &document["machines"][0];
         assert_eq!(machine["state"], "asBefore", "{}", transcript(&output));
@@ -214,11 +229,8 @@ mod with_a_machine {
         let told = job["lastLines"].to_string();
         assert!(told.contains("never"), "{told}");
 
-        clone.commit(
-            "environment.etc.slipway-generation.text = \"next\\n\";",
-            false,
-        );
-        let (output, document) = rehearse();
+        clone.commit(&generation("unsigned"), "", false);
+        let (output, document) = rehearse(&[]);
         assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
         assert_eq!(document["machines"][0]["state"], "asBefore");
         let told = deploys(&document)["lastLines"].to_string();

@@ -91,9 +91,13 @@ pub async fn run(global: &Global, request: &Request) -> Result<Report> {
     if request.rehearse && !rehearses {
         report::say("note: no job of these deploys, and no machine is started");
     }
+    let asking = rehearsal::Asking {
+        event: request.event,
+        inputs: &request.inputs,
+    };
     let lineup = match &fleet {
         _ if !rehearses => None,
-        Some(fleet) => Some(rehearsal::plan(fleet, &scene).await?),
+        Some(fleet) => Some(rehearsal::plan(fleet, &scene, asking).await?),
         None => {
             return Err(Failure::usage(
                 "there is no flake here, and no host that a machine could stand in for",
@@ -159,10 +163,6 @@ pub async fn run(global: &Global, request: &Request) -> Result<Report> {
     };
     outcome = place.run(outcome, &wanted, given).await?;
     if let Some(standing) = standing {
-        let asking = rehearsal::Asking {
-            event: request.event,
-            inputs: &request.inputs,
-        };
         outcome.machines = standing.look(asking).await?;
         outcome.judge();
         // A machine takes its time to end.

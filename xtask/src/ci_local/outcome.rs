@@ -96,6 +96,8 @@ pub struct MachineReport {
     pub wanted: Option<StorePath>,
     /// What it runs, asked over a channel that no deployment uses.
     pub running: Option<StorePath>,
+    /// The commit's system had been deployed for its next boot, which it then got.
+    pub rebooted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -108,6 +110,8 @@ pub enum MachineState {
     AsBefore,
     /// The same, and nobody asked for more.
     NotAsked,
+    /// It booted the commit's system, which was not healthy.
+    Unproved,
     Other,
     /// It does not say.
     Unknown,
@@ -119,7 +123,7 @@ impl MachineState {
     pub fn word(self) -> &'static str {
         match self {
             Self::Planned => "would be started",
-            Self::Equal => "runs the commit's system",
+            Self::Equal | Self::Unproved => "runs the commit's system",
             Self::AsBefore | Self::NotAsked => "runs what it had",
             Self::Other => "runs something else",
             Self::Unknown => "does not say",
@@ -146,6 +150,7 @@ impl MachineReport {
             installed: None,
             wanted: None,
             running: None,
+            rebooted: false,
         }
     }
 }

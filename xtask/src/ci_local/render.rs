@@ -1,6 +1,6 @@
 //! What became of a local run, as a person reads it.
 
-use super::outcome::{Report, State};
+use super::outcome::{MachineState, Report, State};
 use crate::report::table::Table;
 use crate::report::words::{counted, seconds};
 
@@ -45,9 +45,13 @@ fn machines(report: &Report) -> String {
     let mut table = Table::new(["host", "its machine", "system", "why"]);
     for machine in &report.machines {
         let running = machine.running.as_ref().map(|path| path.hash().to_owned());
+        let word = match (machine.rebooted, machine.state) {
+            (true, MachineState::Equal) => "booted the commit's system",
+            (_, state) => state.word(),
+        };
         table.row([
             machine.host.as_str(),
-            machine.state.word(),
+            word,
             &running.unwrap_or_default(),
             machine.why.as_deref().unwrap_or_default(),
         ]);

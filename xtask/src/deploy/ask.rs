@@ -84,7 +84,7 @@ pub async fn one(ssh: &Ssh, target: &Target, guarded: bool) -> Result<Result<Liv
     for question in questions {
         let output = ssh
             .command(target, question)
-            .timeout(Duration::from_secs(30))
+            .timeout(target.slowness.over(Duration::from_secs(30)))
             .capture()
             .await?;
         match output.status {

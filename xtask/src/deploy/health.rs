@@ -69,7 +69,11 @@ async fn one(
         let output = ssh
             .command(target, command)
             // Beside it, the time to log in.
-            .timeout(Duration::from_secs(u64::from(check.timeout) + 30))
+            .timeout(
+                target
+                    .slowness
+                    .over(Duration::from_secs(u64::from(check.timeout) + 30)),
+            )
             .capture()
             .await?;
         if output.status.success() {

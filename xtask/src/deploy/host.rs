@@ -271,7 +271,7 @@ impl Host {
             .tools
             .ssh
             .command(&self.target, &command)
-            .timeout(timeout)
+            .timeout(self.target.slowness.over(timeout))
             .capture()
             .await?;
         let (outcome, running) = match self.ask().await? {

@@ -195,7 +195,11 @@ pub(super) async fn call<T: DeserializeOwned>(
     if !target.may_be_asked() {
         return Ok(Err(super::ask::NOT_ASKED.to_owned()));
     }
-    let output = ssh.command(target, verb).timeout(timeout).capture().await?;
+    let output = ssh
+        .command(target, verb)
+        .timeout(target.slowness.over(timeout))
+        .capture()
+        .await?;
     let text = output.text();
     Ok(match output.status {
         // Some shells have a `history` of their own, which knows nothing or complains of how it is used; a guard ends

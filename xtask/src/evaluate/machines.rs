@@ -12,7 +12,7 @@ use super::digest::{self, Digest};
 use crate::failure::Failure;
 use crate::fleet::flake::{folder_reference, Flake};
 use crate::fleet::host::HostName;
-use crate::fleet::inventory::{Door, Inventory, Releases};
+use crate::fleet::inventory::{Door, Inventory, Releases, Slowness};
 use crate::fleet::stage::Stage;
 
 /// Names the folder. `ci-local` sets it for its jobs and for the builder.
@@ -39,6 +39,8 @@ pub struct Places {
     /// Hosts without one are not deployed.
     pub hosts: BTreeMap<HostName, Door>,
     pub builder: Option<Builder>,
+    #[serde(default)]
+    pub slowness: Slowness,
 }
 
 /// The host that is asked for releases, and where.
@@ -125,7 +127,9 @@ impl Machines {
 
     /// Hosts are where their machines are; one without a machine is not deployed.
     pub fn stand_in(&self, inventory: &mut Inventory) {
+        let slowness = self.places.slowness;
         for (name, host) in &mut inventory.hosts {
+            host.slowness = slowness;
             host.releases = None;
             // Nothing that happens to a machine is news of the host.
             host.notify.clear();
@@ -135,7 +139,11 @@ impl Machines {
                 continue;
             };
             door.address().clone_into(&mut node.hostname);
-            node.ssh_opts = door.ssh_options(&node.ssh_opts);
+            let own = [&slow_login(slowness), node.ssh_opts.as_slice()].concat();
+            node.ssh_opts = door.ssh_options(&own);
+            for timeout in [&mut node.confirm_timeout, &mut node.activation_timeout] {
+                *timeout = slowness.over_seconds(*timeout);
+            }
             host.host_keys = vec![door.key.clone()];
         }
         if let Some(builder) = &self.places.builder {
@@ -148,6 +156,17 @@ impl Machines {
             }
         }
     }
+}
+
+/// ssh's arguments for a machine that takes longer, whatever the host's own are.
+fn slow_login(slowness: Slowness) -> Vec<String> {
+    if slowness == Slowness::default() {
+        return Vec::new();
+    }
+    vec![
+        format!("-oConnectTimeout={}", slowness.over_seconds(10)),
+        format!("-oServerAliveCountMax={}", slowness.over_seconds(6)),
+    ]
 }
 
 /// Every stand-in's input of this name is this folder.
@@ -209,6 +228,7 @@ mod tests {
                 user: "me".to_owned(),
                 door: door(4002),
             }),
+            slowness: Slowness::default(),
         };
         Machines::place(dir.path(), &places).unwrap();
         dir
@@ -237,6 +257,24 @@ mod tests {
             (releases.user.as_str(), &releases.door),
             ("me", &Some(door(4002)))
         );
+    }
+
+    #[test]
+    fn a_slow_machine_is_waited_for() {
+        let dir = folder();
+        let mut places = Machines::read(dir.path()).unwrap().places;
+        places.slowness = Slowness::of(2.4);
+        Machines::place(dir.path(), &places).unwrap();
+        let mut inventory = inventory();
+        Machines::read(dir.path()).unwrap().stand_in(&mut inventory);
+        let host = &inventory.hosts[&HostName::known("A")];
+        assert_eq!(host.slowness, Slowness::of(3.0));
+        let node = host.node.as_ref().unwrap();
+        // ssh takes the first value that it reads.
+        let slow = ["-oConnectTimeout=30", "-oServerAliveCountMax=18"];
+        assert_eq!(node.ssh_opts[2..4], slow);
+        assert_eq!((node.confirm_timeout, node.activation_timeout), (90, 720));
+        assert_eq!(Slowness::of(0.2), Slowness::default());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The inventory: what the flake output `fleet` says of every host (nix/fleet.nix is its other half).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,40 @@ pub struct Host {
     pub secrets: Option<Secrets>,
     #[serde(default)]
     pub node: Option<Node>,
+    /// Of a machine that stands in for it.
+    #[serde(skip)]
+    pub slowness: Slowness,
+}
+
+/// How many times as long as usual a host is waited for: a machine in its place shares this machine's CPUs with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slowness(u32);
+
+/// A host's own.
+impl Default for Slowness {
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
+impl Slowness {
+    /// Of something that takes so many times as long; nothing that is faster is waited for less.
+    pub fn of(times: f64) -> Self {
+        // Beyond this it is a hang, and no slowness.
+        let whole = times.ceil().clamp(1.0, 30.0);
+        // In this range the cast is exact.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Self(whole as u32)
+    }
+
+    pub fn over(self, usual: Duration) -> Duration {
+        usual * self.0
+    }
+
+    pub fn over_seconds(self, usual: u32) -> u32 {
+        usual.saturating_mul(self.0)
+    }
 }
 
 /// The door of a host that makes releases.

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use super::tailscale::{self, Place, Tailnet};
 use crate::fleet::host::HostName;
+use crate::fleet::inventory::Slowness;
 use crate::process::Command;
 
 /// What ssh itself ends with when it does not reach the host.
@@ -35,6 +36,8 @@ pub struct Target {
     pub loopback_only: bool,
     /// It is the machine that this runs on: its commands are started here, by what takes the place of ssh.
     pub here: bool,
+    /// How long it is waited for.
+    pub slowness: Slowness,
 }
 
 impl Target {
@@ -205,21 +208,28 @@ impl Ssh {
 
     /// A command on a host; `command` is one string, as the host's shell or its guard gets it.
     pub fn command(&self, target: &Target, command: &str) -> Command {
+        let slowness = target.slowness;
         let program = match self.programs(target) {
             Some(folder) => folder.join(PROGRAM),
             None => PROGRAM.into(),
         };
         let mut ssh = Command::new(program)
             .arg("-T")
-            .arg(format!("-oConnectTimeout={CONNECT_SECONDS}"))
+            .arg(format!(
+                "-oConnectTimeout={}",
+                slowness.over_seconds(CONNECT_SECONDS)
+            ))
             .arg("-oServerAliveInterval=5")
-            .arg("-oServerAliveCountMax=3")
+            .arg(format!(
+                "-oServerAliveCountMax={}",
+                slowness.over_seconds(3)
+            ))
             .args(self.arguments(target));
         if let Some(user) = &target.user {
             ssh = ssh.args(["-l", user]);
         }
         ssh.args(["--", &target.address, command])
-            .timeout(Duration::from_secs(60))
+            .timeout(slowness.over(Duration::from_secs(60)))
     }
 }
 
@@ -284,6 +294,7 @@ pub mod tests {
             keys: vec!["ssh-ed25519 AAAA web".to_owned()],
             loopback_only: true,
             here: false,
+            slowness: Slowness::default(),
         }
     }
 

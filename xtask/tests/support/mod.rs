@@ -2,6 +2,7 @@
 //! something (docs/testing.md).
 #![allow(dead_code)] // Each test program uses its own share of it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -78,6 +79,34 @@ pub fn xtask(cache: &Path) -> Command {
         command.env_remove(wish);
     }
     command
+}
+
+/// The cache with the machines that all tests share, if it has these tools, each by the beginning of its name; else a skip.
+/// xtask is given this very folder: Nix takes no store below a symbolic link to it.
+pub fn cache_with_machines(tools: &[&str]) -> Option<PathBuf> {
+    let machines = std::env::var_os("HARNESS_CACHE").map(PathBuf::from);
+    let Some(shared) = machines.and_then(|machines| Some(machines.parent()?.to_owned())) else {
+        skip("no guests here: HARNESS_CACHE is not set");
+        return None;
+    };
+    let there = entries(&shared.join("tools"));
+    for tool in tools {
+        let is_it = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with(tool)
+        };
+        if !there.iter().any(is_it) {
+            skip(&format!("no {tool} in {}", shared.display()));
+            return None;
+        }
+    }
+    Some(shared)
+}
+
+/// What is in a folder; nothing, if it is not there.
+pub fn entries(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Exit code, stdout and stderr in one text, for snapshots.

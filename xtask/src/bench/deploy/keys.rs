@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::host::Host;
+use crate::fleet::inventory::Slowness;
 use crate::tools::nix::Nix;
 use crate::tools::ssh::Target;
 use crate::tools::ssh_keygen;
@@ -112,6 +113,7 @@ impl Keys {
             keys: vec![host.key.clone()],
             loopback_only: true,
             here: false,
+            slowness: Slowness::default(),
         }
     }
 }

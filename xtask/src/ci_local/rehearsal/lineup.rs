@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use crate::failure::Failure;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::{Host, Inventory};
+use crate::fleet::nearest::nearest_or_all;
 use crate::fleet::refs::Meaning;
+
+/// Why a host has no machine that somebody could have named.
+const NOT_ASKED: &str = "nobody asked to deploy it";
 
 /// The hosts of a push, as far as they can be rehearsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub struct Lineup {
     pub left_out: BTreeMap<HostName, String>,
     /// The host whose door is asked for the release.
     pub builder: HostName,
+    /// The commit asks that hosts boot into it.
+    pub boot: bool,
 }
 
 /// What this machine can do.
@@ -25,9 +31,16 @@ pub struct Room<'a> {
     pub machines: usize,
 }
 
+/// `only` is the host that a person named to the workflow.
+///
 /// # Errors
 /// Usage, if no host is deployed, none of those that are can be rehearsed, or nobody makes releases.
-pub fn lineup(meaning: &Meaning, inventory: &Inventory, room: Room) -> Result<Lineup, Failure> {
+pub fn lineup(
+    meaning: &Meaning,
+    only: Option<&str>,
+    inventory: &Inventory,
+    room: Room,
+) -> Result<Lineup, Failure> {
     let builder = builder(inventory)?;
     let mut concerned: Vec<&Host> = match meaning {
         Meaning::Build => Vec::new(),
@@ -43,21 +56,35 @@ pub fn lineup(meaning: &Meaning, inventory: &Inventory, room: Room) -> Result<Li
         )
         .try_next("--ref main, or --ref test-HOST"));
     }
+    let is_only = |host: &Host| only.is_none_or(|only| host.name.as_str() == only);
+    if let (Some(only), false) = (only, concerned.iter().any(|host| is_only(host))) {
+        let names: Vec<&str> = concerned.iter().map(|host| host.name.as_str()).collect();
+        return Err(
+            Failure::usage(format!("this branch deploys no host `{only}`")).try_next(format!(
+                "--input host={}",
+                nearest_or_all(only, &names).join(", ")
+            )),
+        );
+    }
     // Where memory does not bear all of them, the builder goes before the rest: it is what the others get releases from.
     concerned.sort_by_key(|host| (host.name != builder, host.wave, host.name.clone()));
     let mut machines: Vec<&Host> = Vec::new();
     let mut left_out = BTreeMap::new();
     for host in concerned {
-        let why = hindrance(host, room.system).or_else(|| {
-            (machines.len() >= room.machines)
-                .then(|| format!("there is memory for {} machines", room.machines))
-        });
+        let why = (!is_only(host))
+            .then(|| NOT_ASKED.to_owned())
+            .or_else(|| hindrance(host, room.system))
+            .or_else(|| {
+                (machines.len() >= room.machines)
+                    .then(|| format!("there is memory for {} machines", room.machines))
+            });
         match why {
             None => machines.push(host),
             Some(why) => drop(left_out.insert(host.name.clone(), why)),
         }
     }
-    if let (true, Some((host, why))) = (machines.is_empty(), left_out.first_key_value()) {
+    let why = || left_out.iter().find(|(_, why)| *why != NOT_ASKED);
+    if let (true, Some((host, why))) = (machines.is_empty(), why()) {
         return Err(Failure::usage(format!(
             "no machine can stand in for {host}: {why}"
         )));
@@ -67,6 +94,7 @@ pub fn lineup(meaning: &Meaning, inventory: &Inventory, room: Room) -> Result<Li
         machines: machines.into_iter().map(|host| host.name.clone()).collect(),
         left_out,
         builder,
+        boot: matches!(meaning, Meaning::Deploy { boot: true }),
     })
 }
 
@@ -115,11 +143,15 @@ mod tests {
     }
 
     fn lined_up(meaning: &Meaning, machines: usize) -> String {
+        named(meaning, None, machines)
+    }
+
+    fn named(meaning: &Meaning, only: Option<&str>, machines: usize) -> String {
         let room = Room {
             system: "x86_64-linux",
             machines,
         };
-        match lineup(meaning, &inventory(), room) {
+        match lineup(meaning, only, &inventory(), room) {
             Ok(lineup) => {
                 let names: Vec<&str> = lineup.machines.iter().map(HostName::as_str).collect();
                 let left: Vec<String> = lineup
@@ -156,6 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_was_named_is_alone() {
+        let main = Meaning::Deploy { boot: true };
+        let all = [
+            named(&main, Some("Web"), 1),
+            named(&main, Some("Arm"), 9),
+            named(&main, Some("Wbe"), 9),
+        ];
+        insta::assert_snapshot!(all.join("\n"), @r"
+        Web by Cache; without Arm: nobody asked to deploy it; without Cache: nobody asked to deploy it; without Niko: nobody asked to deploy it
+        no machine can stand in for Arm: it is aarch64-linux, and this machine x86_64-linux
+        this branch deploys no host `Wbe`
+        ");
+    }
+
+    #[test]
     fn a_host_with_secrets_is_left_out_and_a_fleet_without_a_builder_is_refused() {
         let mut inventory = inventory();
         let room = Room {
@@ -168,12 +215,12 @@ mod tests {
         });
         let web = inventory.hosts.get_mut(&HostName::known("Web")).unwrap();
         web.secrets = Some(serde_json::from_value(secrets).unwrap());
-        let lined_up = lineup(&Meaning::Deploy { boot: false }, &inventory, room).unwrap();
+        let lined_up = lineup(&Meaning::Deploy { boot: false }, None, &inventory, room).unwrap();
         assert!(lined_up.left_out.contains_key(&HostName::known("Web")));
         for host in inventory.hosts.values_mut() {
             host.builder = false;
         }
-        let failure = lineup(&Meaning::Build, &inventory, room).unwrap_err();
+        let failure = lineup(&Meaning::Build, None, &inventory, room).unwrap_err();
         assert!(
             failure.to_string().contains("nobody could be asked"),
             "{failure}"

@@ -12,7 +12,7 @@ use harness::{Error, ErrorKind, Exec, Image, Machine, Origin, Progress, Ready, R
 use super::keys::Keys;
 use crate::cli::Accel;
 use crate::fleet::host::HostName;
-use crate::fleet::inventory::Door;
+use crate::fleet::inventory::{Door, Slowness};
 use crate::fleet::store_path::StorePath;
 use crate::report;
 use crate::report::words::seconds;
@@ -47,7 +47,18 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Machines {
     all: BTreeMap<HostName, Machine>,
+    /// Of each of them, if all are busy.
+    pub slowness: Slowness,
     _run: Run,
+}
+
+/// Against one machine alone on the harness's reference machine, where xtask's time-outs are known to do. Each has a CPU,
+/// and when all are busy it has its share of those that are here.
+fn slowness(scale: f64, machines: usize, cpus: usize) -> Slowness {
+    // Nobody has so many that a float could not count them.
+    #[allow(clippy::cast_precision_loss)]
+    let share = machines as f64 / cpus as f64;
+    Slowness::of(scale * share.max(1.0))
 }
 
 /// As `ground::trust` says, with the keys of this run.
@@ -86,10 +97,12 @@ impl Start {
             }),
         };
         let harness = self.provisions.harness(&self.cache, options)?;
-        let (image, _) = self.provisions.image(&harness)?;
+        let (image, speed) = self.provisions.image(&harness)?;
         let run = harness.run("ci-local", &self.logs).map_err(worded)?;
         let started = self.on(&run, &image).map_err(worded)?;
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Machines {
+            slowness: slowness(speed.scale, started.len(), cpus),
             all: started,
             _run: run,
         })
@@ -194,6 +207,11 @@ impl Machines {
         self.all.iter().map(door).collect()
     }
 
+    /// That of a host; none if it has none.
+    pub fn of(&self, host: &HostName) -> Option<&Machine> {
+        self.all.get(host)
+    }
+
     /// What each runs now; the inner error is why that is not known.
     pub fn running(&self) -> BTreeMap<HostName, Result<StorePath, String>> {
         let asked = |machine: &Machine| -> Result<StorePath> {
@@ -210,5 +228,18 @@ impl Machines {
             )
         })
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_that_share_a_cpu_are_slower() {
+        assert_eq!(slowness(1.0, 2, 2), Slowness::of(1.0));
+        assert_eq!(slowness(1.2, 6, 2), Slowness::of(4.0));
+        // With KVM, and more CPUs than machines.
+        assert_eq!(slowness(0.5, 1, 8), Slowness::of(1.0));
     }
 }

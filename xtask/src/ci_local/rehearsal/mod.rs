@@ -1,7 +1,8 @@
 //! Machines in place of the hosts that a push deploys: installed as main was before it, given keys of this run, and asked
-//! afterwards whether they run what the commit says. The workflow knows nothing of it: the jobs' xtask is told by a folder
-//! where hosts are (`evaluate::machines`).
+//! afterwards whether they run what the commit says, or boot it. The workflow knows nothing of it: the jobs' xtask is told
+//! by a folder where hosts are (`evaluate::machines`).
 
+mod boots;
 mod builder;
 mod folder;
 mod judged;
@@ -37,7 +38,7 @@ use crate::scenarios::ground::Provisions;
 
 use builder::Builder;
 use folder::Of;
-use judged::{judged, left_out};
+use judged::{left_out, Booted, Expected, Seen};
 pub use judged::{planned, Asking};
 use keys::Keys;
 use lineup::{Lineup, Room};
@@ -74,7 +75,7 @@ pub struct Setting<'a> {
 ///
 /// # Errors
 /// Usage, if the push deploys nothing that can be rehearsed.
-pub async fn plan(fleet: &Fleet, scene: &Scene) -> Result<Lineup> {
+pub async fn plan(fleet: &Fleet, scene: &Scene, asking: Asking<'_>) -> Result<Lineup> {
     if fleet.stage != Stage::Rehearsal {
         return Err(
             Failure::usage("machines stand in for hosts in the rehearsal stage only")
@@ -99,7 +100,12 @@ pub async fn plan(fleet: &Fleet, scene: &Scene) -> Result<Lineup> {
         system: &system,
         machines: Budget::new(None, 1, available_memory()).machines,
     };
-    Ok(lineup::lineup(&meaning, &survey.inventory, room)?)
+    Ok(lineup::lineup(
+        &meaning,
+        asking.only(),
+        &survey.inventory,
+        room,
+    )?)
 }
 
 impl Setting<'_> {
@@ -171,6 +177,7 @@ impl Setting<'_> {
                 user: builder.user.clone(),
                 door: builder.door.clone(),
             }),
+            slowness: machines.slowness,
         };
         let standing = folder::lay_out(&folder, Of::Deployed, &programs, &places)?;
         report::say(&format!(
@@ -290,32 +297,55 @@ impl Rehearsal {
         &self.deploy_key
     }
 
-    /// What each machine runs, held against what this commit is.
+    /// What each machine runs, held against what this commit is. One on which it waits for its boot is rebooted.
     ///
     /// # Errors
     /// If the commit cannot be evaluated at all; a host that cannot is a row.
     pub async fn look(&self, asking: Asking<'_>) -> Result<Vec<MachineReport>> {
-        let running = self.machines.running();
         let asked = Asked {
             toplevel: true,
             ..Asked::default()
         };
         let fleet = self.deployed.at(&self.commit).await?;
         let mut wanted = fleet.evaluate_hosts(&self.lineup.machines, asked).await?;
-        let mut reports = left_out(&self.lineup);
-        for (host, running) in running {
+        let expected = asking.expected(self.lineup.boot);
+        let mut all = Vec::new();
+        for (host, running) in self.machines.running() {
             let toplevel = wanted.healthy.remove(&host).and_then(|it| it.toplevel);
-            let installed = self.installed.get(&host).cloned();
-            reports.push(judged(
-                host.clone(),
-                installed,
-                toplevel.map(|it| it.out),
+            all.push(Seen {
+                installed: self.installed.get(&host).cloned(),
+                wanted: toplevel.map(|it| it.out),
                 running,
-                asking.deploys(&host),
-            ));
+                boot: None,
+                host,
+            });
+        }
+        let mut boots = match expected {
+            Expected::Nothing => BTreeMap::new(),
+            _ => self.boot(&all).await?,
+        };
+        let mut reports = left_out(&self.lineup);
+        for mut seen in all {
+            seen.boot = boots.remove(&seen.host);
+            reports.push(seen.judged(expected));
         }
         reports.sort_by(|a, b| a.host.cmp(&b.host));
         Ok(reports)
+    }
+
+    /// Reboots those on which the commit's system waits for that. The inner error is why it is not known what came of it,
+    /// or whether it waits.
+    async fn boot(&self, all: &[Seen]) -> Result<BTreeMap<HostName, Result<Booted, String>>> {
+        let asked = all.iter().filter_map(|seen| {
+            let wanted = seen.wanted.clone()?;
+            let machine = self.machines.of(&seen.host)?.clone();
+            let runs_something_else = seen.running.as_ref().is_ok_and(|it| *it != wanted);
+            runs_something_else.then(|| (seen.host.clone(), machine, wanted))
+        });
+        let asked = asked.collect();
+        tokio::task::spawn_blocking(move || boots::all(asked))
+            .await
+            .context("the thread that reboots machines ended")
     }
 }
 

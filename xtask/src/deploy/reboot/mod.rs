@@ -16,6 +16,7 @@ use super::{ask, status};
 use crate::evaluate::{Fleet, Survey};
 use crate::tools::ssh::Ssh;
 
+pub use judge::booted;
 use outcome::Report;
 use plan::{Known, Plan, Rules};
 

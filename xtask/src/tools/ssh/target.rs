@@ -19,6 +19,7 @@ impl Target {
             keys: host.host_keys.clone(),
             loopback_only: stage == Stage::Rehearsal,
             here: false,
+            slowness: host.slowness,
         })
     }
 
@@ -32,6 +33,7 @@ impl Target {
             keys: Vec::new(),
             loopback_only: stage == Stage::Rehearsal,
             here: true,
+            slowness: host.slowness,
         }
     }
 }
