@@ -74,6 +74,8 @@ fn copies_of_a_snapshot_are_machines_of_their_own() {
         assert_eq!(over_ssh.text(), machine.name());
         ids.insert(ok(machine.shell("cat /etc/machine-id")));
         ids.insert(ok(machine.shell("sha256sum </etc/ssh/ssh_host_ed25519_key")));
+        let public = ok(machine.shell("cat /etc/ssh/ssh_host_ed25519_key.pub"));
+        assert_eq!(public, machine.host_key());
         let theirs: i64 = ok(machine.shell("date +%s")).parse().unwrap();
         let ours = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

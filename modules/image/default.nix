@@ -36,6 +36,29 @@ in
     };
     fileSystems."/".autoResize = true;
 
+    # Nobody can log in at its console, and whoever is to deploy it has to read its key where no network can change it.
+    systemd.services.image-console = {
+      description = "Shows this machine's address and its host key on the console";
+      wantedBy = [ "multi-user.target" ];
+      wants = [ "network-online.target" ];
+      after = [
+        "network-online.target"
+        "sshd-keygen.service"
+        "sshd.service"
+      ];
+      path = [ pkgs.iproute2 ];
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        StandardOutput = "journal+console";
+      };
+      script = ''
+        echo "This machine is yet to become a host. Its key, and its addresses:"
+        cat /etc/ssh/ssh_host_ed25519_key.pub
+        ip -brief address show scope global
+      '';
+    };
+
     # The rehearsal stage has no image builder, and its hosts need none.
     system.build = lib.optionalAttrs (builtins.pathExists builder) {
       diskImage = import builder {

@@ -32,6 +32,7 @@ impl Machine {
             &hosts,
             &address,
             &inner.mac,
+            self.host_key(),
         ];
         let output = self.exec(
             Exec::new(argv)

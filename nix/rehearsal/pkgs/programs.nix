@@ -36,6 +36,7 @@ plain {
   git = "bin/git";
   gnused = "bin/sed";
   htop = "bin/htop";
+  iproute2 = "bin/ip";
   jq = "bin/jq";
   nftables = "sbin/nft";
   nix = "bin/nix bin/nix-build bin/nix-collect-garbage bin/nix-copy-closure bin/nix-daemon bin/nix-env bin/nix-instantiate bin/nix-shell bin/nix-store";

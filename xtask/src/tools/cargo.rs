@@ -92,6 +92,8 @@ pub const WITH_MACHINES: [Tests; 2] = [
         "rehearsals",
         "--test",
         "interrupted_plays",
+        "--test",
+        "runbook",
     ]),
 ];
 /// The module that a test is in if it needs a machine and its neighbours do not.
