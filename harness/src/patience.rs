@@ -73,15 +73,46 @@ impl Patience {
 
 /// How long the thread of the process that waited longest was ready to run and had no CPU.
 fn waited(pid: u32) -> Duration {
+    let threads = threads(pid).into_iter();
+    threads
+        .map(|thread| thread.waited)
+        .max()
+        .unwrap_or_default()
+}
+
+/// How many times as long as with a CPU of its own the thread of the process took that ran most; 1 once it has ended.
+pub(crate) fn starved(pid: u32) -> f64 {
+    let threads = threads(pid).into_iter();
+    let busiest = threads.max_by_key(|thread| thread.ran);
+    busiest.filter(|it| !it.ran.is_zero()).map_or(1.0, |it| {
+        (it.ran + it.waited).as_secs_f64() / it.ran.as_secs_f64()
+    })
+}
+
+/// What the kernel knows of a thread since it began.
+struct Thread {
+    ran: Duration,
+    /// It was ready to run, and had no CPU.
+    waited: Duration,
+}
+
+/// None of a process that has ended.
+fn threads(pid: u32) -> Vec<Thread> {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        // It has ended; nothing waits any more.
-        return Duration::ZERO;
+        return Vec::new();
+    };
+    let read = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
+        let mut next = || numbers.next()?.map(Duration::from_nanos);
+        Some(Thread {
+            ran: next()?,
+            waited: next()?,
+        })
     };
     threads
         .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok())
-        .filter_map(|line| line.split_whitespace().nth(1)?.parse().ok())
-        .max()
-        .map_or(Duration::ZERO, Duration::from_nanos)
+        .filter_map(|line| read(&line))
+        .collect()
 }
 
 #[cfg(test)]
@@ -143,6 +174,22 @@ mod tests {
         drop(busy);
         assert!(patience.allowed() >= allowed);
         assert!(patience.allowed() <= 6 * second);
+    }
+
+    #[test]
+    fn who_shares_a_cpu_is_starved() {
+        let busy = Starving::start();
+        let pid = busy.0[0].id();
+        let begun = Instant::now();
+        while starved(pid) < 1.2 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "nobody waited for a CPU"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(busy);
+        assert!((starved(pid) - 1.0).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -237,6 +237,11 @@ impl Machine {
         lock(&self.0.vm).as_ref().map(|vm| vm.pid)
     }
 
+    /// How many times as long as with a CPU of its own it has taken since it was switched on; 1 if it is off.
+    pub fn starved(&self) -> f64 {
+        self.pid().map_or(1.0, crate::patience::starved)
+    }
+
     fn vm(&self) -> Result<Arc<Vm>> {
         lock(&self.0.vm).clone().ok_or_else(|| {
             Error::new(ErrorKind::State, format!("{} is off", self.name())).try_next("power it on")

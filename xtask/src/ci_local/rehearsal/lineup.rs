@@ -61,7 +61,7 @@ pub fn lineup(
         let names: Vec<&str> = concerned.iter().map(|host| host.name.as_str()).collect();
         return Err(
             Failure::usage(format!("this branch deploys no host `{only}`")).try_next(format!(
-                "--input host={}",
+                "--input host=HOST: {}",
                 nearest_or_all(only, &names).join(", ")
             )),
         );

@@ -52,13 +52,13 @@ pub struct Machines {
     _run: Run,
 }
 
-/// Against one machine alone on the harness's reference machine, where xtask's time-outs are known to do. Each has a CPU,
-/// and when all are busy it has its share of those that are here.
-fn slowness(scale: f64, machines: usize, cpus: usize) -> Slowness {
+/// Against one machine alone on the harness's reference machine, where xtask's time-outs are known to do. Each has a CPU:
+/// when all are busy it has its share of those that are here, and less where others want them too, as while they started.
+fn slowness(scale: f64, machines: usize, cpus: usize, starved: f64) -> Slowness {
     // Nobody has so many that a float could not count them.
     #[allow(clippy::cast_precision_loss)]
     let share = machines as f64 / cpus as f64;
-    Slowness::of(scale * share.max(1.0))
+    Slowness::of(scale * share.max(starved).max(1.0))
 }
 
 /// As `ground::trust` says, with the keys of this run.
@@ -101,8 +101,9 @@ impl Start {
         let run = harness.run("ci-local", &self.logs).map_err(worded)?;
         let started = self.on(&run, &image).map_err(worded)?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let starved = started.values().map(Machine::starved).fold(1.0, f64::max);
         Ok(Machines {
-            slowness: slowness(speed.scale, started.len(), cpus),
+            slowness: slowness(speed.scale, started.len(), cpus, starved),
             all: started,
             _run: run,
         })
@@ -237,9 +238,10 @@ mod tests {
 
     #[test]
     fn machines_that_share_a_cpu_are_slower() {
-        assert_eq!(slowness(1.0, 2, 2), Slowness::of(1.0));
-        assert_eq!(slowness(1.2, 6, 2), Slowness::of(4.0));
+        assert_eq!(slowness(1.0, 2, 2, 1.0), Slowness::of(1.0));
+        assert_eq!(slowness(1.2, 6, 2, 1.5), Slowness::of(4.0));
+        assert_eq!(slowness(1.2, 1, 2, 6.0), Slowness::of(8.0));
         // With KVM, and more CPUs than machines.
-        assert_eq!(slowness(0.5, 1, 8), Slowness::of(1.0));
+        assert_eq!(slowness(0.5, 1, 8, 1.0), Slowness::of(1.0));
     }
 }
