@@ -7,16 +7,15 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 use super::host::{Host, Tools};
-use super::journal::Journal;
+use super::journal::{Journal, Rollback};
 use super::plan::{DryActivation, HostPlan, Plan};
 use super::said;
 use super::surprises::of_dry_activation;
-use super::{ask, work, Prepared, Released};
+use super::{work, Prepared, Released};
 use crate::evaluate::Fleet;
 use crate::failure::Failure;
 use crate::report;
 use crate::tools::deploy_rs::Mode;
-use crate::tools::ssh::Ssh;
 
 /// What nix/activatable.nix has a dry activation say when it is over: deploy-rs calls it good whatever its exit code.
 const DONE: &str = "dry activation done";
@@ -35,20 +34,16 @@ pub async fn activate(
 ) -> Result<()> {
     // What a deployment that goes on had the guards take would be refused after this.
     let _lock = Journal::open(&work::folder(here)?)?;
-    let wanted: Vec<HostPlan> = prepared
-        .plan
-        .hosts
-        .iter()
-        .filter(|plan| plan.action.is_live() && plan.unreachable.is_none())
-        .cloned()
-        .collect();
-    if wanted.is_empty() {
+    let is_asked = |plan: &&HostPlan| plan.action.is_live() && plan.unreachable.is_none();
+    if !prepared.plan.hosts.iter().any(|plan| is_asked(&plan)) {
         report::say("no host has anything to activate, so that none is asked for a dry activation");
         return Ok(());
     }
-    let hosts = hosts(prepared, released, deploy_rs, wanted).await?;
+    let work = work::of_plan(prepared, released, Rollback::None).await?;
+    let tools = Arc::new(Tools::of(&prepared.fleet.nix, deploy_rs, &work).await?);
+    let hosts = work.plan.hosts.iter().filter(is_asked);
     let mut asking = JoinSet::new();
-    for host in hosts {
+    for host in hosts.filter_map(|plan| Host::of(&tools, &work, plan)) {
         report::say(&format!("{}: dry activation …", host.plan.host));
         asking.spawn(async move {
             let said = host.dry_activate().await;
@@ -89,37 +84,6 @@ pub fn all_well(plan: &Plan) -> Result<(), Failure> {
     .try_next(
         "the same without the hosts that the plan shows to fail, or with what it says mended",
     ))
-}
-
-/// What is needed to reach each.
-async fn hosts(
-    prepared: &Prepared,
-    released: Option<&Released>,
-    deploy_rs: PathBuf,
-    wanted: Vec<HostPlan>,
-) -> Result<Vec<Host>> {
-    let mut jobs = work::jobs(prepared, released).await?;
-    let (stage, place) = (prepared.plan.stage, prepared.place);
-    let targets: Vec<_> = jobs
-        .values()
-        .filter_map(|job| ask::target(&job.host, stage, place))
-        .collect();
-    let tools = Arc::new(Tools {
-        nix: prepared.fleet.nix.clone(),
-        deploy_rs,
-        ssh: Ssh::knowing(&targets).await?,
-        release: released.map(|it| it.signed.clone()),
-    });
-    let host = |plan: HostPlan| {
-        let job = jobs.remove(&plan.host)?;
-        Some(Host {
-            tools: Arc::clone(&tools),
-            target: ask::target(&job.host, stage, place)?,
-            plan,
-            job,
-        })
-    };
-    Ok(wanted.into_iter().filter_map(host).collect())
 }
 
 impl Host {

@@ -10,7 +10,7 @@ use guard::release::SignedRelease;
 use super::ask;
 use super::health;
 use super::hindrance::Hindrance;
-use super::journal::Job;
+use super::journal::{Job, Work};
 use super::live::Live;
 use super::outcome::{judge, unsettled, HostReport, Outcome};
 use super::plan::{Action, HostPlan};
@@ -33,6 +33,24 @@ pub struct Tools {
     pub release: Option<SignedRelease>,
 }
 
+impl Tools {
+    /// # Errors
+    /// If what the hosts' keys are cannot be written down.
+    pub async fn of(nix: &Nix, deploy_rs: PathBuf, work: &Work) -> Result<Self> {
+        let targets: Vec<_> = work
+            .jobs
+            .values()
+            .filter_map(|job| ask::target(&job.host, work.plan.stage, work.place))
+            .collect();
+        Ok(Self {
+            nix: nix.clone(),
+            deploy_rs,
+            ssh: Ssh::knowing(&targets).await?,
+            release: work.release.clone(),
+        })
+    }
+}
+
 /// A host that is deployed.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -46,6 +64,17 @@ pub struct Host {
 const PAUSE: Duration = Duration::from_secs(2);
 
 impl Host {
+    /// None if nothing is to be done with it.
+    pub fn of(tools: &Arc<Tools>, work: &Work, plan: &HostPlan) -> Option<Self> {
+        let job = work.jobs.get(&plan.host)?;
+        Some(Self {
+            tools: Arc::clone(tools),
+            target: ask::target(&job.host, work.plan.stage, work.place)?,
+            plan: plan.clone(),
+            job: job.clone(),
+        })
+    }
+
     /// What deploy-rs says is written to `log`.
     ///
     /// # Errors
@@ -157,15 +186,12 @@ impl Host {
 
     /// What an activation may take, with going back, for which a guard gives itself more time.
     fn longest_activation(&self, live: &Live) -> Duration {
-        let node = self.job.host.node.as_ref();
-        let (activation, confirm) =
-            node.map_or((240, 30), |it| (it.activation_timeout, it.confirm_timeout));
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let host = &self.job.host;
         let activation = match live.guard {
-            Some(_) => guard::config::longest_activation(seconds(activation)),
-            None => seconds(activation),
+            Some(_) => guard::config::longest_activation(host.activation_timeout()),
+            None => host.activation_timeout(),
         };
-        activation + seconds(confirm + 30)
+        activation + host.confirm_timeout() + Duration::from_secs(30)
     }
 
     fn mode(&self) -> Mode {
@@ -227,10 +253,8 @@ impl Host {
         failure: &str,
         output: &Output,
     ) -> Result<Result<(Outcome, Live), String>> {
-        let node = self.job.host.node.as_ref();
         // deploy-rs waits for a confirmation as long, and needs some time to go back.
-        let confirm = node.map_or(30, |node| node.confirm_timeout);
-        let patience = Duration::from_secs(u64::from(confirm) + 30);
+        let patience = self.job.host.confirm_timeout() + Duration::from_secs(30);
         let started = Instant::now();
         loop {
             let answer = self.ask().await?;

@@ -19,7 +19,6 @@ use crate::fleet::host::HostName;
 use crate::fleet::store_path::StorePath;
 use crate::report;
 use crate::tools::nix::Nix;
-use crate::tools::ssh::Ssh;
 
 /// Carries out what the journal's first entry says, but for what is done already.
 ///
@@ -34,19 +33,8 @@ pub async fn run(
 ) -> Result<Report> {
     let started = Instant::now();
     let plan = &work.plan;
-    let targets: Vec<_> = work
-        .jobs
-        .values()
-        .filter_map(|job| super::ask::target(&job.host, plan.stage, work.place))
-        .collect();
-    let ssh = Ssh::knowing(&targets).await?;
+    let tools = Arc::new(Tools::of(nix, deploy_rs, work).await?);
     keep(nix, journal, work).await?;
-    let tools = Arc::new(Tools {
-        nix: nix.clone(),
-        deploy_rs,
-        ssh,
-        release: work.release.clone(),
-    });
     let mut run = Run {
         tools,
         journal,
@@ -224,13 +212,7 @@ impl Run<'_> {
 
     /// None if nothing is to be done with it.
     fn host(&self, plan: &HostPlan) -> Option<Host> {
-        let job = self.work.jobs.get(&plan.host)?;
-        Some(Host {
-            tools: Arc::clone(&self.tools),
-            target: super::ask::target(&job.host, self.work.plan.stage, self.work.place)?,
-            plan: plan.clone(),
-            job: job.clone(),
-        })
+        Host::of(&self.tools, self.work, plan)
     }
 }
 

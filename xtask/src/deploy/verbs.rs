@@ -167,13 +167,8 @@ pub async fn change(
         return Ok(None);
     }
     let host = &target.host;
-    let node = survey
-        .inventory
-        .hosts
-        .get(host)
-        .and_then(|it| it.node.as_ref());
-    let activation = node.map_or(240, |node| node.activation_timeout);
-    let longest = longest_activation(Duration::from_secs(activation.into()));
+    let activation = survey.inventory.hosts[host].activation_timeout();
+    let longest = longest_activation(activation);
     let ssh = Ssh::knowing([&target]).await?;
     let answer = call::<Done>(&ssh, &target, &change.verb(), longest).await?;
     let done = answer.map_err(|why| change.failed(host, &why))?;

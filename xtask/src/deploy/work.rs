@@ -35,15 +35,7 @@ pub async fn carry_out(
     if journal.unfinished()?.is_some() {
         report::say("warning: a deployment was not finished; this one takes its place");
     }
-    let jobs = jobs(prepared, released).await?;
-    let work = Work {
-        plan: prepared.plan.clone(),
-        jobs,
-        release: released.map(|it| it.signed.clone()),
-        rollback,
-        listeners: listeners(prepared),
-        place: prepared.place,
-    };
+    let work = of_plan(prepared, released, rollback).await?;
     journal.begin(&work)?;
     let nix = &prepared.fleet.nix;
     run::run(nix, deploy_rs, &mut journal, &work, BTreeMap::new()).await
@@ -102,16 +94,34 @@ pub fn folder(here: &Fleet) -> Result<PathBuf> {
     Ok(StateDir::find()?.deployments(name.as_str()))
 }
 
-/// What deploy-rs copies to each host that is touched, built.
+/// The plan's work: what deploy-rs copies to each host that is touched is built, and may go there.
 ///
 /// # Errors
-/// As `carry_out`.
-pub async fn jobs(
+/// As `carry_out`, but for who else deploys.
+pub async fn of_plan(
     prepared: &Prepared,
     released: Option<&Released>,
-) -> Result<BTreeMap<HostName, Job>> {
-    let plan = &prepared.plan;
-    let hosts: Vec<HostName> = plan
+    rollback: Rollback,
+) -> Result<Work> {
+    let work = Work {
+        plan: prepared.plan.clone(),
+        jobs: jobs(prepared).await?,
+        release: released.map(|it| it.signed.clone()),
+        rollback,
+        listeners: listeners(prepared),
+        place: prepared.place,
+    };
+    touchable(&work).await?;
+    if let Some(released) = released {
+        same_as_released(&work, released)?;
+    }
+    build(&prepared.fleet.nix, work.plan.stage, &work.jobs).await?;
+    Ok(work)
+}
+
+async fn jobs(prepared: &Prepared) -> Result<BTreeMap<HostName, Job>> {
+    let hosts: Vec<HostName> = prepared
+        .plan
         .hosts
         .iter()
         .filter(|host| host.action.deploys())
@@ -147,20 +157,7 @@ pub async fn jobs(
         };
         jobs.insert(name, job);
     }
-    let work = Work {
-        plan: plan.clone(),
-        jobs,
-        release: None,
-        rollback: Rollback::None,
-        listeners: Listeners::new(),
-        place: prepared.place,
-    };
-    touchable(&work).await?;
-    if let Some(released) = released {
-        same_as_released(&work, released)?;
-    }
-    build(&prepared.fleet.nix, plan.stage, &work.jobs).await?;
-    Ok(work.jobs)
+    Ok(jobs)
 }
 
 async fn build(nix: &Nix, stage: Stage, jobs: &BTreeMap<HostName, Job>) -> Result<()> {

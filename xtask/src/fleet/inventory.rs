@@ -79,6 +79,20 @@ pub struct Host {
     pub slowness: Slowness,
 }
 
+impl Host {
+    /// How long deploy-rs lets it activate; its own default without a node.
+    pub fn activation_timeout(&self) -> Duration {
+        let node = self.node.as_ref();
+        Duration::from_secs(node.map_or(240, |node| node.activation_timeout).into())
+    }
+
+    /// How long an activation waits to be confirmed; deploy-rs's own default without a node.
+    pub fn confirm_timeout(&self) -> Duration {
+        let node = self.node.as_ref();
+        Duration::from_secs(node.map_or(30, |node| node.confirm_timeout).into())
+    }
+}
+
 /// How many times as long as usual a host is waited for: a machine in its place shares this machine's CPUs with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -118,40 +118,27 @@ fn settled(
 
 #[cfg(test)]
 mod tests {
-    use guard::answer::{Activation, Ended, Purpose};
-    use guard::time::Time;
-
     use super::*;
-    use crate::deploy::reboot::plan::tests::{path, status};
+    use crate::deploy::reboot::plan::tests::{path, status, trial};
 
     #[test]
     fn what_waits_is_what_was_deployed_last_and_has_not_been_booted() {
         let waits = |state, outcome, system| {
-            let at = Time::from_unix(0);
             let status = Status {
                 state,
-                last_activation: Some(Activation {
-                    id: "t1".to_owned(),
-                    purpose: Purpose::Boot,
-                    by: "ci".to_owned(),
-                    began: at,
-                    toplevel: path('n'),
-                    previous: None,
-                    release: None,
-                    ended: Some(Ended { at, outcome }),
-                }),
+                last_activation: Some(trial(Some(outcome))),
                 ..status()
             };
             let system = StorePath::parse(path(system).as_str()).unwrap();
             waits_for_its_boot(&status, &system)
         };
-        let trial = |booted| HostState::OnTrial { booted };
-        assert!(waits(trial(false), Outcome::BootPending, 'n'));
+        let on_trial = |booted| HostState::OnTrial { booted };
+        assert!(waits(on_trial(false), Outcome::BootPending, 'n'));
         // Another system waits, it was booted, or nothing waits.
-        assert!(!waits(trial(false), Outcome::BootPending, 'm'));
-        assert!(!waits(trial(true), Outcome::BootPending, 'n'));
+        assert!(!waits(on_trial(false), Outcome::BootPending, 'm'));
+        assert!(!waits(on_trial(true), Outcome::BootPending, 'n'));
         assert!(!waits(HostState::Idle, Outcome::BootPending, 'n'));
-        assert!(!waits(trial(false), Outcome::Confirmed, 'n'));
+        assert!(!waits(on_trial(false), Outcome::Confirmed, 'n'));
         let nothing = StorePath::parse(path('n').as_str()).unwrap();
         assert!(!waits_for_its_boot(&status(), &nothing));
     }

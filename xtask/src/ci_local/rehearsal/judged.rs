@@ -1,6 +1,6 @@
 //! What the machines run, held against what the commit is: which of it passes, and which was not asked for. Pure.
 
-use super::lineup::Lineup;
+use super::lineup::{Lineup, NOT_ASKED};
 use crate::ci::on::Event;
 use crate::ci_local::outcome::{MachineReport, MachineState};
 use crate::fleet::host::HostName;
@@ -101,9 +101,7 @@ impl Seen {
                     ),
                     _ if is(&self.wanted, &running) => (MachineState::Equal, None),
                     _ if !is(&self.installed, &running) => (MachineState::Other, None),
-                    Expected::Nothing => {
-                        (MachineState::NotAsked, Some("nobody asked to deploy it"))
-                    }
+                    Expected::Nothing => (MachineState::NotAsked, Some(NOT_ASKED)),
                     Expected::Deployed => (
                         MachineState::AsBefore,
                         Some("the commit's system does not run"),

@@ -8,8 +8,8 @@ use crate::fleet::inventory::{Host, Inventory};
 use crate::fleet::nearest::nearest_or_all;
 use crate::fleet::refs::Meaning;
 
-/// Why a host has no machine that somebody could have named.
-const NOT_ASKED: &str = "nobody asked to deploy it";
+/// Of a host that somebody could have named, and did not.
+pub const NOT_ASKED: &str = "nobody asked to deploy it";
 
 /// The hosts of a push, as far as they can be rehearsed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -62,30 +62,13 @@ pub fn ill(before: &Status, after: &Status, health: &Health) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use guard::answer::{Activation, Ended, Purpose};
-    use guard::time::Time;
-
-    use super::super::plan::tests::{path, status};
+    use super::super::plan::tests::{path, status, trial};
     use super::*;
 
     fn rebooted() -> Status {
         Status {
             boot_id: Some("second".to_owned()),
             ..status()
-        }
-    }
-
-    fn trial(outcome: Option<Outcome>) -> Activation {
-        let at = Time::from_unix(0);
-        Activation {
-            id: "t1".to_owned(),
-            purpose: Purpose::Boot,
-            by: "ci".to_owned(),
-            began: at,
-            toplevel: path('n'),
-            previous: None,
-            release: None,
-            ended: outcome.map(|outcome| Ended { at, outcome }),
         }
     }
 

@@ -1,4 +1,4 @@
-use guard::answer::FreeBytes;
+use guard::answer::{Activation, Ended, FreeBytes, Outcome, Purpose};
 use guard::store_path::StorePath;
 
 use super::*;
@@ -35,6 +35,21 @@ pub fn status() -> Status {
         boot_on_trial: false,
         last_activation: None,
         last_upgrade: None,
+    }
+}
+
+/// A boot on trial of `n`; none has not ended.
+pub fn trial(outcome: Option<Outcome>) -> Activation {
+    let at = Time::from_unix(0);
+    Activation {
+        id: "t1".to_owned(),
+        purpose: Purpose::Boot,
+        by: "ci".to_owned(),
+        began: at,
+        toplevel: path('n'),
+        previous: None,
+        release: None,
+        ended: outcome.map(|outcome| Ended { at, outcome }),
     }
 }
 
