@@ -5,6 +5,7 @@ pub mod detached;
 pub mod folders;
 mod groups;
 mod orphans;
+pub mod own;
 mod strays;
 mod tree;
 pub mod usage;

@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::evaluate::{self, Fleet};
-use crate::process::Command;
+use crate::process::{own, Command};
 use crate::report;
 
 use figures::{Contender, Figures, Phase, Sample};
@@ -115,7 +115,7 @@ impl Bench {
         match contender {
             Contender::BuildAll => {
                 let report = self.generated.work().join("report.json");
-                let mut sample = measure::all([self.build_all(&report)?]).await?;
+                let mut sample = measure::all([self.build_all(&report)]).await?;
                 sample.evaluation = Some(measure::evaluation(&report)?);
                 Ok(sample)
             }
@@ -127,9 +127,8 @@ impl Bench {
         }
     }
 
-    fn build_all(&self, report: &Path) -> Result<Command> {
-        let xtask = std::env::current_exe().context("cannot find this program")?;
-        let command = Command::new(xtask)
+    fn build_all(&self, report: &Path) -> Command {
+        let command = Command::new(own::program())
             .args(["build-all", "--plain", "--no-setup", "--stage"])
             .arg(self.fleet.stage.to_string())
             .arg("--flake")
@@ -138,7 +137,7 @@ impl Bench {
             .arg("--json")
             .arg(report)
             .env("SLIPWAY_CACHE", self.generated.work().join("slipway"));
-        Ok(self.own_caches(self.fleet.nix.for_children(command), "build-all"))
+        self.own_caches(self.fleet.nix.for_children(command), "build-all")
     }
 
     /// With the flags that `build-all` gives to its own Nix.

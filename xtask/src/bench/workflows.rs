@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::figures::median;
 use super::measure;
 use crate::evaluate::Fleet;
-use crate::process::Command;
+use crate::process::{own, Command};
 use crate::report;
 use crate::report::table::Table;
 
@@ -45,7 +45,7 @@ pub async fn measure(fleet: &Fleet, jobs: u16, runs: u16) -> Result<Figures> {
     copy.add_all().await?;
     copy.commit_all("A workflow to measure with").await?;
 
-    let xtask = std::env::current_exe().context("cannot find this program")?;
+    let xtask = own::program();
     let ci_local = || {
         Command::new(&xtask)
             .args(["ci-local", "--workflow", "bench.yml", "--plain", "--stage"])

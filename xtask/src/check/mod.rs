@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::cli::Global;
 use crate::evaluate::Fleet;
 use crate::fleet::stage::Stage;
+use crate::process::own;
 
 /// All that was checked.
 #[derive(Debug, Serialize)]
@@ -105,10 +106,7 @@ pub async fn flake_only(fleet: Fleet) -> Result<Report> {
     let crates = tempfile::tempdir().context("cannot create a temporary folder")?;
     let fleet = match stage {
         // There is no Rust toolchain in the rehearsal stage: the programs in it are those that cargo built.
-        // Not xtask by its name: cargo may have put a newer one there while this one runs.
-        Stage::Rehearsal => {
-            fleet.with_program("xtask", Path::new("/proc/self/exe"), crates.path())?
-        }
+        Stage::Rehearsal => fleet.with_program("xtask", &own::program(), crates.path())?,
         Stage::Nixos => fleet,
     };
     let machine = fleet.nix.capabilities().await?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use harness::scenario::{Controller, Ground, Nix, Play, Trust};
 use harness::{Accelerator, Harness, Image, Model, Options, Speed, Tools};
 
@@ -16,6 +16,7 @@ use crate::cli::{Accel, Global};
 use crate::evaluate::Fleet;
 use crate::failure::{Exit, Failure};
 use crate::fleet::inventory::Inventory;
+use crate::process::own;
 use crate::setup;
 
 /// The public half of the key that signed what a machine was installed with; the generation `guard` trusts it.
@@ -144,20 +145,17 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// # Errors
-    /// If this program cannot be found.
     pub fn new(
         fleet: &Fleet,
         provisions: &Provisions,
         image: Image,
         generations: Generations,
         inventory: Inventory,
-    ) -> Result<Self> {
-        let own = std::env::current_exe().context("cannot find this program itself")?;
+    ) -> Self {
         let programs: BTreeMap<String, PathBuf> = [
             ("deploy".to_owned(), provisions.deploy.clone()),
             ("sops".to_owned(), provisions.of_image.sops.clone()),
-            ("xtask".to_owned(), own),
+            ("xtask".to_owned(), own::program()),
         ]
         .into();
         let controller = Controller {
@@ -175,13 +173,13 @@ impl Shared {
             bin: bin.to_owned(),
             conf_dir: fleet.nix.conf_dir().map(Path::to_owned),
         };
-        Ok(Self {
+        Self {
             image,
             generations,
             inventory,
             controller,
             nix,
-        })
+        }
     }
 
     /// What one play stands on.

@@ -56,7 +56,7 @@ pub(super) async fn play(
         Generations::provide(fleet, &wanted, options.live),
         image(&harness, provisions.clone(), &mut channel.1)
     )?;
-    let shared = Shared::new(fleet, &provisions, image, generations, inventory)?;
+    let shared = Shared::new(fleet, &provisions, image, generations, inventory);
 
     let jobs = jobs(choices, options.repeat);
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);

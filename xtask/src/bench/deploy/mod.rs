@@ -16,7 +16,7 @@ use super::machines::load;
 use super::measure;
 use crate::evaluate::Fleet;
 use crate::fleet::inventory;
-use crate::process::Command;
+use crate::process::{own, Command};
 use crate::report;
 use crate::tools::cargo;
 use crate::tools::deploy_rs::{self, Mode, Node, Profile, Profiles};
@@ -180,9 +180,8 @@ impl Bench<'_> {
         let release = folder.join("release.json");
         std::fs::write(&release, fleet.release().await?.to_wire()?)
             .with_context(|| format!("cannot write {}", release.display()))?;
-        let xtask = std::env::current_exe().context("cannot find this program")?;
         let cache = self.folder.join("cache/xtask");
-        let command = Command::new(xtask)
+        let command = Command::new(own::program())
             .args(["deploy", "--yes", "--plain", "--no-setup", "--stage"])
             .arg(self.like.stage.to_string())
             .arg("--flake")

@@ -14,7 +14,7 @@ use super::push::Push;
 use crate::evaluate::machines::VARIABLE;
 use crate::failure::Failure;
 use crate::fleet::inventory::Door;
-use crate::process::{quote, Output};
+use crate::process::{own, quote, Output};
 use crate::tools::git::Git;
 use crate::tools::nix::Nix;
 use crate::tools::{ssh_keygen, sshd};
@@ -78,7 +78,7 @@ impl Plan<'_> {
             Ok(file)
         };
         let config = write("signer.toml", 0o600, &self.rules(person).await?)?;
-        let makes_releases = write("makes-releases", 0o700, &self.program(&config)?)?;
+        let makes_releases = write("makes-releases", 0o700, &self.program(&config))?;
         let answers = serde_json::json!({
             "program": makes_releases,
             "args": [],
@@ -159,8 +159,7 @@ impl Plan<'_> {
     }
 
     /// What the door starts has nothing of our environment.
-    fn program(&self, config: &Path) -> Result<String> {
-        let own = std::env::current_exe().context("cannot find this program itself")?;
+    fn program(&self, config: &Path) -> String {
         let word = |path: &Path| quote(&path.to_string_lossy());
         let mut environment = vec![
             format!("SLIPWAY_CACHE={}", word(self.cache)),
@@ -170,12 +169,12 @@ impl Plan<'_> {
         if let Some(conf) = self.nix.conf_dir() {
             environment.push(format!("NIX_CONF_DIR={}", word(conf)));
         }
-        Ok(format!(
+        format!(
             "#!/bin/sh\nexport {}\nexec {} --stage rehearsal --no-setup --plain release --config {} \"$@\"\n",
             environment.join(" "),
-            word(&own),
+            word(&own::program()),
             word(config)
-        ))
+        )
     }
 
     fn path(&self) -> Result<String> {
