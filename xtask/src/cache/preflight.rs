@@ -10,7 +10,7 @@ use super::Fault;
 use crate::fleet::host::HostName;
 use crate::fleet::inventory::CacheClient;
 use crate::fleet::store_path::StorePath;
-use crate::tools::nix::Nix;
+use crate::tools::nix::{path_info, Nix};
 
 /// One thing that is wrong, and of which hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,10 @@ pub type Wanted<'a> = BTreeMap<HostName, (&'a CacheClient, StorePath)>;
 /// If Nix cannot tell.
 pub async fn look(nix: &Nix, wanted: &Wanted<'_>) -> Result<Vec<Lack>> {
     let mut alike: Vec<(&CacheClient, BTreeMap<HostName, BTreeSet<StorePath>>)> = Vec::new();
+    let tops: Vec<&StorePath> = wanted.values().map(|(_, toplevel)| toplevel).collect();
+    let known = nix.closure(&tops).await?;
     for (host, (client, toplevel)) in wanted {
-        let paths = nix.closure(toplevel).await?.into_keys().collect();
+        let paths = path_info::closure(&known, toplevel)?.into_keys().collect();
         match alike.iter_mut().find(|(other, _)| other == client) {
             Some((_, hosts)) => {
                 hosts.insert(host.clone(), paths);

@@ -15,7 +15,7 @@ use crate::fleet::store_path::StorePath;
 use crate::report;
 use crate::report::words::counted;
 use crate::tools::nix::cache::Client;
-use crate::tools::nix::Nix;
+use crate::tools::nix::{path_info, Nix};
 
 /// What is in the cache now (docs/json/cache-push.schema.json).
 #[derive(Debug, Serialize)]
@@ -68,11 +68,12 @@ pub async fn push(
     if let Some(key) = key {
         nix.sign(&tops, key).await?;
     }
+    let known = nix.closure(&tops).await?;
     let mut closures = Vec::new();
     for it in wanted {
         let mut paths = BTreeSet::new();
         for top in it.closure.tops() {
-            paths.extend(nix.closure(top).await?.into_keys());
+            paths.extend(path_info::closure(&known, top)?.into_keys());
         }
         signed(nix, it, &paths).await?;
         closures.push(paths);

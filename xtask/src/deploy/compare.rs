@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use tokio::task::JoinSet;
 
 use super::inhibitors::Inhibitors;
 use super::plan::{Before, Change};
@@ -12,9 +11,6 @@ use crate::diff::system::System;
 use crate::diff::{self, Side};
 use crate::fleet::store_path::StorePath;
 use crate::tools::nix::Nix;
-
-/// Closures that are read at the same time: each is a process of Nix, which waits for the store more than it works.
-const AT_ONCE: usize = 8;
 
 /// The closures that were read, each once however many hosts have it.
 pub struct Closures<'a> {
@@ -46,25 +42,12 @@ impl<'a> Closures<'a> {
             new.into_iter().partition(|path| valid.contains(*path));
         self.sides
             .extend(gone.into_iter().map(|path| (path.clone(), None)));
-        let mut waiting = there.into_iter().cloned();
-        let mut reading = JoinSet::new();
-        loop {
-            while reading.len() < AT_ONCE {
-                let Some(path) = waiting.next() else {
-                    break;
-                };
-                let nix = self.nix.clone();
-                reading.spawn(async move {
-                    let side = Side::read(&nix, &path).await;
-                    (path, side)
-                });
-            }
-            let Some(read) = reading.join_next().await else {
-                return Ok(());
-            };
-            let (path, side) = read?;
-            self.sides.insert(path, Some(side?));
+        let known = self.nix.closure(&there).await?;
+        for path in there {
+            self.sides
+                .insert(path.clone(), Some(Side::read(&known, path)?));
         }
+        Ok(())
     }
 
     pub fn side(&self, path: &StorePath) -> Option<&Side> {

@@ -11,7 +11,7 @@ pub mod system;
 use anyhow::Result;
 
 use crate::fleet::store_path::StorePath;
-use crate::tools::nix::Nix;
+use crate::tools::nix::{path_info, Nix};
 
 use changes::{Changes, LineChanges};
 pub use closure::ClosureDiff;
@@ -27,11 +27,13 @@ pub struct Side {
 }
 
 impl Side {
+    /// One of those whose closures are known.
+    ///
     /// # Errors
-    /// If it is not in the store, or cannot be read.
-    pub async fn read(nix: &Nix, path: &StorePath) -> Result<Self> {
+    /// If it cannot be read, or the store has not all of it.
+    pub fn read(known: &Closure, path: &StorePath) -> Result<Self> {
         Ok(Self {
-            closure: nix.closure(path).await?,
+            closure: path_info::closure(known, path)?,
             system: System::read(path.as_path())?,
             path: path.clone(),
         })
@@ -43,8 +45,8 @@ impl Side {
 /// # Errors
 /// If one of them cannot be read.
 pub async fn closures(nix: &Nix, old: &StorePath, new: &StorePath) -> Result<ClosureDiff> {
-    let (before, after) = tokio::try_join!(Side::read(nix, old), Side::read(nix, new))?;
-    between(&before, &after)
+    let known = nix.closure(&[old, new]).await?;
+    between(&Side::read(&known, old)?, &Side::read(&known, new)?)
 }
 
 /// # Errors

@@ -143,10 +143,15 @@ impl Nix {
             .with_context(|| format!("nix path-info {}: {}", output.status, output.last_lines(5)))
     }
 
-    /// What the store knows of a path and all that it refers to.
-    pub async fn closure(&self, path: &StorePath) -> Result<BTreeMap<StorePath, PathInfo>> {
+    /// What the store knows of these paths and of all that they refer to. It is one process of Nix however many they are,
+    /// and what they share is read once: `path_info::closure` has what is one path's.
+    pub async fn closure(&self, paths: &[&StorePath]) -> Result<BTreeMap<StorePath, PathInfo>> {
+        if paths.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let output = self
-            .question(["path-info", "--json", "--recursive", path.as_str()])
+            .question(["path-info", "--json", "--recursive"])
+            .args(paths.iter().map(|path| path.as_str()))
             .success()
             .await?;
         path_info::parse(&output.stdout)

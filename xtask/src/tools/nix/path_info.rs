@@ -79,6 +79,29 @@ pub fn parse(json: &[u8]) -> Result<BTreeMap<StorePath, PathInfo>> {
         .collect()
 }
 
+/// Of what is known, a path and all that it refers to.
+///
+/// # Errors
+/// If one of them is not known.
+pub fn closure(
+    known: &BTreeMap<StorePath, PathInfo>,
+    top: &StorePath,
+) -> Result<BTreeMap<StorePath, PathInfo>> {
+    let mut closure = BTreeMap::new();
+    let mut next = vec![top.clone()];
+    while let Some(path) = next.pop() {
+        if closure.contains_key(&path) {
+            continue;
+        }
+        let info = known
+            .get(&path)
+            .with_context(|| format!("Nix did not say what {path} refers to"))?;
+        next.extend(info.references()?);
+        closure.insert(path, info.clone());
+    }
+    Ok(closure)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +131,35 @@ mod tests {
         check(&format!(
             r#"[{{"path":"/nix/store/{GONE}","valid":false}},{{"path":"/nix/store/{THERE}",{fields}}}]"#
         ));
+    }
+
+    #[test]
+    fn a_closure_is_what_is_reached_and_nothing_else() {
+        let path = |letter: char| {
+            let hash: String = std::iter::repeat_n(letter, 32).collect();
+            StorePath::parse(&format!("/nix/store/{hash}-{letter}")).unwrap()
+        };
+        // b refers to itself; nothing that is asked for refers to d.
+        let references = [('a', "bc"), ('b', "b"), ('c', "b"), ('d', "a")];
+        let mut known: BTreeMap<StorePath, PathInfo> = references
+            .map(|(letter, to)| {
+                let references = to.chars().map(|it| path(it).to_string()).collect();
+                let info = PathInfo {
+                    closure_size: None,
+                    nar_size: Some(1),
+                    references,
+                };
+                (path(letter), info)
+            })
+            .into();
+        let found = closure(&known, &path('a')).unwrap();
+        assert_eq!(
+            found.into_keys().collect::<Vec<_>>(),
+            ['a', 'b', 'c'].map(path)
+        );
+        known.remove(&path('b'));
+        let error = closure(&known, &path('a')).unwrap_err().to_string();
+        assert!(error.contains("-b refers to"), "{error}");
     }
 
     #[test]
