@@ -74,7 +74,8 @@ in
 
         # Each path with its signatures. What is new or was signed is exported again, and what is gone goes.
         refresh() {
-          $nix path-info --all --sigs | sort >store || return
+          # It fills paths up to the longest one's width: a longer one would change every line.
+          $nix path-info --all --sigs | sed 's/ *\t/\t/' | sort >store || return
           grep -vxFf store exported | while read -r path rest; do
             hash=''${path#/nix/store/}
             narinfo=export/''${hash%%-*}.narinfo
