@@ -65,29 +65,33 @@ in
         fi
         echo "there is no Harmonia: nginx serves an export of the store"
         cd "$STATE_DIRECTORY"
-        mkdir -p export
-        printf 'StoreDir: /nix/store\nWantMassQuery: 1\nPriority: ${
-          toString (cfg.settings.priority or 30)
-        }\n' >export/nix-cache-info
         touch exported
         nix="nix --extra-experimental-features nix-command"
 
-        # Each path with its signatures. What is new or was signed is exported again, and what is gone goes.
+        # Each path with its signatures. What is new or was signed is exported again, and what is gone goes. Another folder
+        # takes the place of the one that is served when it has all of it: no client meets a path without its references.
         refresh() {
           # It fills paths up to the longest one's width: a longer one would change every line.
           $nix path-info --all --sigs | sed 's/ *\t/\t/' | sort >store || return
+          case $(readlink export) in first) next=second ;; *) next=first ;; esac
+          rm -rf $next
+          if [ -e export ]; then cp -al export/. $next; else mkdir $next; fi
+          printf 'StoreDir: /nix/store\nWantMassQuery: 1\nPriority: ${
+            toString (cfg.settings.priority or 30)
+          }\n' >info
+          mv info $next/nix-cache-info
           grep -vxFf store exported | while read -r path rest; do
             hash=''${path#/nix/store/}
-            narinfo=export/''${hash%%-*}.narinfo
+            narinfo=$next/''${hash%%-*}.narinfo
             [ -e "$narinfo" ] || continue
             nar=$(sed -n 's/^URL: //p' "$narinfo")
             rm "$narinfo"
             # Paths that are alike share it.
-            grep -qsxF "URL: $nar" export/*.narinfo || rm -f "export/$nar"
+            grep -qsxF "URL: $nar" $next/*.narinfo || rm -f "$next/$nar"
           done
           grep -vxFf exported store | cut -f1 |
-            xargs -r $nix copy --no-recursive --to "file://$PWD/export?compression=none" || return
-          mv store exported
+            xargs -r $nix copy --no-recursive --to "file://$PWD/$next?compression=none" || return
+          ln -sfn $next link && mv -T link export && mv store exported
         }
         # Looking at the store changes none of this.
         state() {

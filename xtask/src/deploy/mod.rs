@@ -107,7 +107,7 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
         meaning: chosen.meaning,
         lease: request.lease(),
     };
-    let known = known(&fleet, &survey, &built, before).await?;
+    let known = known(&fleet, &survey, &built, before, request.place).await?;
     let profiles = built
         .hosts
         .into_iter()
@@ -238,6 +238,7 @@ async fn known(
     survey: &Survey,
     built: &Report,
     mut before: BTreeMap<HostName, Before>,
+    place: Place,
 ) -> Result<Vec<Known>> {
     let new = closures(built)?;
     let mut closures = Closures::new(&fleet.nix);
@@ -270,10 +271,11 @@ async fn known(
             Some(booted.system.boot_changes(&new.system))
         });
         let esp_files_bytes = closures.esp_files(&before, &new);
-        let checks_left_out = survey.inventory.hosts.get(&host).map(health::left_out);
+        let entry = survey.inventory.hosts.get(&host);
         known.push(Known {
-            checks_left_out: checks_left_out.unwrap_or_default(),
-            wave: survey.inventory.hosts.get(&host).map_or(0, |it| it.wave),
+            checks_left_out: entry.map(health::left_out).unwrap_or_default(),
+            guard: place == Place::Away && entry.is_some_and(|entry| entry.guard),
+            wave: entry.map_or(0, |entry| entry.wave),
             host,
             change,
             boot_parts,

@@ -15,6 +15,7 @@ use crate::fleet::refs::Meaning;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 pub use dry_activation::DryActivation;
+use known::NEW_GUARD;
 pub use known::{Before, Change, Known};
 
 /// The whole plan, hosts in the order of their waves.
@@ -248,14 +249,16 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
     match &wish.meaning {
         Meaning::Build => Action::Build,
         Meaning::Test { .. } if runs => Action::Unchanged,
-        Meaning::Test { .. } => Action::Test {
-            lease_seconds: wish.lease,
-        },
+        Meaning::Test { .. } => {
+            if known.guard_is_new() {
+                notes.push(format!("will return: {NEW_GUARD}"));
+            }
+            Action::Test {
+                lease_seconds: wish.lease,
+            }
+        }
         Meaning::Deploy { boot } => {
-            let inhibitors = match &known.change {
-                Some(change) => change.inhibitors.as_slice(),
-                None => &[],
-            };
+            let inhibitors = known.inhibitors();
             let boots_only = match wish.boot {
                 Boot::Always => true,
                 Boot::Never => false,

@@ -23,7 +23,26 @@ pub struct Known {
     pub size: Option<u64>,
     /// Health checks that only a guard of the host could make.
     pub checks_left_out: Vec<String>,
+    /// Whether the new configuration has a guard, and who deploys it comes past it.
+    pub guard: bool,
 }
+
+impl Known {
+    /// Why the host cannot switch to what is new; empty if it can.
+    pub fn inhibitors(&self) -> Vec<String> {
+        let of_change = self.change.iter().flat_map(|change| &change.inhibitors);
+        let guard = self.guard_is_new().then(|| NEW_GUARD.to_owned());
+        of_change.cloned().chain(guard).collect()
+    }
+
+    /// deploy-rs confirms by a new connection, whose command a guard that was just started has not been waiting for.
+    pub fn guard_is_new(&self) -> bool {
+        let has_none = |live: &Live| live.guard.is_none();
+        self.guard && matches!(&self.before, Before::Live(live) if has_none(live))
+    }
+}
+
+pub(super) const NEW_GUARD: &str = "a guard comes with it, which refuses who confirms a switch";
 
 /// Where a host stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,6 +46,7 @@ pub fn known(before: Before) -> Known {
         esp_files_bytes: Some(3000),
         size: Some(1 << 20),
         checks_left_out: Vec::new(),
+        guard: false,
         before,
     }
 }
@@ -178,6 +179,29 @@ fn inhibited_switching_boots_unless_forbidden() {
         one(&test(), inhibited()).action,
         Action::Test { .. }
     ));
+}
+
+/// deploy-rs would confirm past a guard that awaits nothing, and the host would go back.
+#[test]
+fn a_host_boots_into_its_first_guard() {
+    let known = |before| Known {
+        guard: true,
+        ..known(before)
+    };
+    let plan = one(&main(), known(Before::Live(live('o', 'o'))));
+    assert_eq!(plan.action, Action::Boot);
+    assert_eq!(plan.notes, [format!("boots, since {NEW_GUARD}")]);
+    let plan = one(&test(), known(Before::Live(live('o', 'o'))));
+    assert!(matches!(plan.action, Action::Test { .. }));
+    assert_eq!(plan.notes, [format!("will return: {NEW_GUARD}")]);
+    // One that has a guard, or that nobody can ask.
+    let guarded = Before::Live(Live {
+        guard: Some(Box::new(crate::deploy::reboot::plan::tests::status())),
+        ..live('o', 'o')
+    });
+    for before in [guarded, Before::Assumed(path('o'))] {
+        assert_eq!(one(&main(), known(before)).action, Action::Switch);
+    }
 }
 
 #[test]
