@@ -10,7 +10,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/bin"
 for program in deploy git xtask; do
-  real=$(readlink -f "$(command -v $program)")
+  found=$(command -v $program)
+  real=$(readlink -f "$found")
   case $real in
     # With what it needs, signed as all else that the machine is given.
     /nix/store/*)
@@ -18,7 +19,8 @@ for program in deploy git xtask; do
       nix copy --to "ssh://operator@$machine" "$real"
       ln -s "$real" "$folder/bin/$program"
       ;;
-    *) cp "$real" "$folder/bin/$program" ;;
+    # By what was found: xtask may be a program whose file cargo has replaced.
+    *) cp "$found" "$folder/bin/$program" ;;
   esac
 done
 # Of each closure the derivation that it was built by: Nix asks for that before it finds it built.

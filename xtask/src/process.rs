@@ -166,7 +166,11 @@ impl Command {
 
     /// The command as a person would type it, for error messages.
     pub fn line(&self) -> String {
-        let program = self.program.file_name().unwrap_or(self.program.as_os_str());
+        let program = match self.program.file_name() {
+            _ if self.program == own::program() => OsStr::new("xtask"),
+            Some(name) => name,
+            None => self.program.as_os_str(),
+        };
         std::iter::once(program)
             .chain(self.args.iter().map(OsString::as_os_str))
             .map(|word| quote(&word.to_string_lossy()))

@@ -71,15 +71,16 @@ in
         # Each path with its signatures. What is new or was signed is exported again, and what is gone goes. Another folder
         # takes the place of the one that is served when it has all of it: no client meets a path without its references.
         refresh() {
-          # It fills paths up to the longest one's width: a longer one would change every line.
-          $nix path-info --all --sigs | sed 's/ *\t/\t/' | sort >store || return
+          $nix path-info --all --sigs >listed || return
+          # Nix fills paths up to the longest one's width: a longer one would change every line.
+          sed 's/ *\t/\t/' listed | sort >store
           case $(readlink export) in first) next=second ;; *) next=first ;; esac
           rm -rf $next
-          if [ -e export ]; then cp -al export/. $next; else mkdir $next; fi
+          if [ -e export ]; then cp -al export/. $next || return; else mkdir $next || return; fi
           printf 'StoreDir: /nix/store\nWantMassQuery: 1\nPriority: ${
             toString (cfg.settings.priority or 30)
           }\n' >info
-          mv info $next/nix-cache-info
+          mv info $next/nix-cache-info || return
           grep -vxFf store exported | while read -r path rest; do
             hash=''${path#/nix/store/}
             narinfo=$next/''${hash%%-*}.narinfo

@@ -13,7 +13,7 @@ use super::hindrance::Hindrance;
 use super::journal::{Job, Work};
 use super::live::Live;
 use super::outcome::{judge, unsettled, HostReport, Outcome};
-use super::plan::{Action, HostPlan};
+use super::plan::{Action, HostPlan, NEW_GUARD};
 use super::said;
 use super::surprises::surprises;
 use crate::fleet::inventory;
@@ -104,6 +104,11 @@ impl Host {
             judge(&self.plan, &before, &before, "")
         {
             return self.check(outcome, &before, &before).await;
+        }
+        // Planned before it could be asked, or as a test.
+        if self.plan.action.is_live() && self.job.host.guard && before.guard.is_none() {
+            let why = NEW_GUARD.to_owned();
+            return Ok(Told::new(Outcome::NotTried { why }, before.running));
         }
         let hindrance = match before.guard {
             Some(_) => self.hand_over_release().await?,

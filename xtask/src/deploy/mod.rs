@@ -107,7 +107,7 @@ pub async fn prepare(here: &Fleet, request: &Request) -> Result<Prepared> {
         meaning: chosen.meaning,
         lease: request.lease(),
     };
-    let known = known(&fleet, &survey, &built, before, request.place).await?;
+    let known = known(&fleet, &survey, &built, before).await?;
     let profiles = built
         .hosts
         .into_iter()
@@ -206,7 +206,8 @@ async fn assumed(
     request: &Request,
 ) -> Result<BTreeMap<HostName, Before>> {
     let old = here.at(revision).await?;
-    let known = old.survey().await?.names();
+    let survey = old.survey().await?;
+    let known = survey.names();
     let there: Vec<HostName> = hosts
         .iter()
         .filter(|host| known.contains(host))
@@ -225,7 +226,14 @@ async fn assumed(
     };
     for row in build::build_and_tell(&old, &options).await?.hosts {
         let known = match row.toplevel {
-            Some(toplevel) if row.outcome.is_built() => Before::Assumed(toplevel),
+            Some(toplevel) if row.outcome.is_built() => Before::Assumed {
+                toplevel,
+                guard: survey
+                    .inventory
+                    .hosts
+                    .get(&row.host)
+                    .is_some_and(|it| it.guard),
+            },
             _ => Before::Unreachable(format!("not built at {revision}")),
         };
         before.insert(row.host, known);
@@ -238,7 +246,6 @@ async fn known(
     survey: &Survey,
     built: &Report,
     mut before: BTreeMap<HostName, Before>,
-    place: Place,
 ) -> Result<Vec<Known>> {
     let new = closures(built)?;
     let mut closures = Closures::new(&fleet.nix);
@@ -247,7 +254,7 @@ async fn known(
             .into_iter()
             .flatten()
             .collect(),
-        Before::Assumed(path) => vec![path],
+        Before::Assumed { toplevel, .. } => vec![toplevel],
         Before::New | Before::Unreachable(_) => Vec::new(),
     });
     let wanted: Vec<&StorePath> = new.values().map(|(path, _)| path).chain(olds).collect();
@@ -259,7 +266,7 @@ async fn known(
         };
         let (running, booted) = match &before {
             Before::Live(live) => (live.running.as_ref(), live.booted.as_ref()),
-            Before::Assumed(path) => (Some(path), Some(path)),
+            Before::Assumed { toplevel, .. } => (Some(toplevel), Some(toplevel)),
             Before::New | Before::Unreachable(_) => (None, None),
         };
         let change = match running {
@@ -274,7 +281,7 @@ async fn known(
         let entry = survey.inventory.hosts.get(&host);
         known.push(Known {
             checks_left_out: entry.map(health::left_out).unwrap_or_default(),
-            guard: place == Place::Away && entry.is_some_and(|entry| entry.guard),
+            guard: entry.is_some_and(|entry| entry.guard),
             wave: entry.map_or(0, |entry| entry.wave),
             host,
             change,

@@ -15,8 +15,7 @@ use crate::fleet::refs::Meaning;
 use crate::fleet::stage::Stage;
 use crate::fleet::store_path::StorePath;
 pub use dry_activation::DryActivation;
-use known::NEW_GUARD;
-pub use known::{Before, Change, Known};
+pub use known::{Before, Change, Known, NEW_GUARD};
 
 /// The whole plan, hosts in the order of their waves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,7 +203,7 @@ fn host_plan(wish: &Wish, known: Known) -> HostPlan {
             };
             (back.clone(), live.free_bytes, None)
         }
-        Before::Assumed(path) => (Some(path.clone()), None, None),
+        Before::Assumed { toplevel, .. } => (Some(toplevel.clone()), None, None),
         Before::New => (None, None, None),
         Before::Unreachable(why) => (None, None, Some(why.clone())),
     };
@@ -236,7 +235,7 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
     let settled = |what: fn(&Live) -> bool, otherwise: bool| match &known.before {
         Before::Live(live) => what(live),
         // What stands for the host is taken to run, to be booted and to be the default.
-        Before::Assumed(_) => otherwise,
+        Before::Assumed { .. } => otherwise,
         Before::New | Before::Unreachable(_) => false,
     };
     let runs = known.before.running() == Some(&known.new);
@@ -251,7 +250,7 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
         Meaning::Test { .. } if runs => Action::Unchanged,
         Meaning::Test { .. } => {
             if known.guard_is_new() {
-                notes.push(format!("will return: {NEW_GUARD}"));
+                notes.push(format!("is not tried: {NEW_GUARD}"));
             }
             Action::Test {
                 lease_seconds: wish.lease,
@@ -261,10 +260,11 @@ fn action(wish: &Wish, known: &Known, notes: &mut Vec<String>) -> Action {
             let inhibitors = known.inhibitors();
             let boots_only = match wish.boot {
                 Boot::Always => true,
-                Boot::Never => false,
+                // Whatever was asked for: nobody could confirm a switch.
+                Boot::Never => known.guard_is_new(),
                 Boot::Auto => *boot || !inhibitors.is_empty(),
             };
-            if wish.boot == Boot::Never && !inhibitors.is_empty() {
+            if !boots_only && !inhibitors.is_empty() {
                 notes.push(format!("switching is inhibited: {}", inhibitors.join(", ")));
             }
             if boots && (runs || boots_only) && idle {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-/// A path that starts this very program for as long as this process lives: cargo may put a newer one in its place
-/// meanwhile, as `xtask test` has it do, and then nothing is left under its name or what is there is another.
+/// A path that starts this very program for as long as this process lives, for processes of the same user in the same
+/// name spaces of users and processes. Cargo may put a newer one in its place meanwhile, as `xtask test` has it do: then
+/// nothing is left under its name, or what is there is another.
 pub fn program() -> PathBuf {
     PathBuf::from(format!("/proc/{}/exe", std::process::id()))
 }
@@ -22,7 +23,9 @@ mod tests {
             None => {
                 let folder = tempfile::tempdir().unwrap();
                 let copy = folder.path().join("program");
-                std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+                // By another process: one that a test beside this one starts would inherit the file open for writing.
+                let copied = Command::new("cp").arg(super::program()).arg(&copy).status();
+                assert!(copied.unwrap().success());
                 let this = "process::own::tests::it_starts_although_its_file_is_gone";
                 let output = Command::new(&copy)
                     .args(["--exact", this])

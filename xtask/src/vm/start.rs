@@ -21,7 +21,7 @@ use crate::fleet::host;
 use crate::fleet::nearest::nearest;
 use crate::fleet::stage::Stage;
 use crate::process::detached::Detached;
-use crate::process::last_lines;
+use crate::process::{last_lines, own};
 use crate::report::{self, progress::Progress};
 use crate::scenarios::addresses;
 use crate::scenarios::generations::{self, Generations};
@@ -318,8 +318,7 @@ async fn hand_over(
     place.make()?;
     let log = place.holder_log();
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let program = std::env::current_exe().context("cannot find this program itself")?;
-    let mut holder = Detached::start(&program, &["vm", "hold"], file)?;
+    let mut holder = Detached::start(&own::program(), &["vm", "hold"], file)?;
     let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
     // The thread has the holder, and with it the pipe: given up here, it ends with this process, and the pipe closes.
     let listening = tokio::task::spawn_blocking(move || -> Result<(State, Option<String>)> {

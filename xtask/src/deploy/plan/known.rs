@@ -23,9 +23,13 @@ pub struct Known {
     pub size: Option<u64>,
     /// Health checks that only a guard of the host could make.
     pub checks_left_out: Vec<String>,
-    /// Whether the new configuration has a guard, and who deploys it comes past it.
+    /// Whether the new configuration has a guard.
     pub guard: bool,
 }
+
+/// Why a host that has no guard cannot be switched to its first one: deploy-rs confirms by a new connection, whose command
+/// the guard that was just started does not await.
+pub const NEW_GUARD: &str = "a guard comes with it, which refuses who confirms a switch";
 
 impl Known {
     /// Why the host cannot switch to what is new; empty if it can.
@@ -35,14 +39,15 @@ impl Known {
         of_change.cloned().chain(guard).collect()
     }
 
-    /// deploy-rs confirms by a new connection, whose command a guard that was just started has not been waiting for.
     pub fn guard_is_new(&self) -> bool {
-        let has_none = |live: &Live| live.guard.is_none();
-        self.guard && matches!(&self.before, Before::Live(live) if has_none(live))
+        let had_one = match &self.before {
+            Before::Live(live) => live.guard.is_some(),
+            Before::Assumed { guard, .. } => *guard,
+            Before::New | Before::Unreachable(_) => return false,
+        };
+        self.guard && !had_one
     }
 }
-
-pub(super) const NEW_GUARD: &str = "a guard comes with it, which refuses who confirms a switch";
 
 /// Where a host stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +57,11 @@ pub enum Before {
     /// As it said.
     Live(Live),
     /// Another revision's closure stands for it.
-    Assumed(StorePath),
+    Assumed {
+        toplevel: StorePath,
+        /// Whether it has a guard.
+        guard: bool,
+    },
     /// Another revision has no such host.
     New,
     Unreachable(String),
@@ -84,7 +93,7 @@ impl Before {
     pub fn running(&self) -> Option<&StorePath> {
         match self {
             Self::Live(live) => live.running.as_ref(),
-            Self::Assumed(path) => Some(path),
+            Self::Assumed { toplevel, .. } => Some(toplevel),
             Self::New | Self::Unreachable(_) => None,
         }
     }

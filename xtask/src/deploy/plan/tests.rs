@@ -51,6 +51,13 @@ pub fn known(before: Before) -> Known {
     }
 }
 
+fn assumed(running: char, guard: bool) -> Before {
+    Before::Assumed {
+        toplevel: path(running),
+        guard,
+    }
+}
+
 pub fn wish(meaning: Meaning) -> Wish {
     Wish {
         meaning,
@@ -188,18 +195,25 @@ fn a_host_boots_into_its_first_guard() {
         guard: true,
         ..known(before)
     };
-    let plan = one(&main(), known(Before::Live(live('o', 'o'))));
+    let unguarded = || known(Before::Live(live('o', 'o')));
+    // A release, and a person who named an action, leave no choice otherwise.
+    for boot in [Boot::Auto, Boot::Never] {
+        let wish = Wish { boot, ..main() };
+        let plan = one(&wish, unguarded());
+        assert_eq!(plan.action, Action::Boot);
+        assert_eq!(plan.notes, [format!("boots, since {NEW_GUARD}")]);
+    }
+    let plan = one(&main(), known(assumed('o', false)));
     assert_eq!(plan.action, Action::Boot);
-    assert_eq!(plan.notes, [format!("boots, since {NEW_GUARD}")]);
-    let plan = one(&test(), known(Before::Live(live('o', 'o'))));
+    let plan = one(&test(), unguarded());
     assert!(matches!(plan.action, Action::Test { .. }));
-    assert_eq!(plan.notes, [format!("will return: {NEW_GUARD}")]);
-    // One that has a guard, or that nobody can ask.
+    assert_eq!(plan.notes, [format!("is not tried: {NEW_GUARD}")]);
+    // One that has a guard.
     let guarded = Before::Live(Live {
         guard: Some(Box::new(crate::deploy::reboot::plan::tests::status())),
         ..live('o', 'o')
     });
-    for before in [guarded, Before::Assumed(path('o'))] {
+    for before in [guarded, assumed('o', true)] {
         assert_eq!(one(&main(), known(before)).action, Action::Switch);
     }
 }
@@ -249,9 +263,9 @@ fn the_hosts_state_is_told() {
 
 #[test]
 fn without_any_host_another_revision_stands_for_them() {
-    let plan = one(&main(), known(Before::Assumed(path('n'))));
+    let plan = one(&main(), known(assumed('n', false)));
     assert_eq!(plan.action, Action::Unchanged);
-    let plan = one(&main(), known(Before::Assumed(path('o'))));
+    let plan = one(&main(), known(assumed('o', false)));
     assert_eq!((plan.action, plan.changes), (Action::Switch, None));
     let plan = one(&main(), known(Before::New));
     assert_eq!(

@@ -82,7 +82,7 @@ pub fn parse(json: &[u8]) -> Result<BTreeMap<StorePath, PathInfo>> {
 /// Of what is known, a path and all that it refers to.
 ///
 /// # Errors
-/// If one of them is not known.
+/// If one of them is not known, or refers to what is no store path.
 pub fn closure(
     known: &BTreeMap<StorePath, PathInfo>,
     top: &StorePath,
