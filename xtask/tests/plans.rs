@@ -63,6 +63,10 @@ fn a_plan_needs_no_host() {
     ]);
     assert_eq!(action(&[])["kind"], "boot");
     assert_eq!(action(&["--boot", "never"])["kind"], "switch");
+    // A branch is what is deployed, whatever tag has its name.
+    fleet.git(&["tag", "main", "before"]);
+    assert_eq!(action(&[])["kind"], "boot");
+    assert_eq!(action(&["--ref", "main"])["kind"], "boot");
 }
 
 #[test]

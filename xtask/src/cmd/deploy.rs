@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use guard::release::ActionKind;
+use guard::time::Time;
 
 use crate::cli::{ActionChoice, BootChoice, Deploy, Global, RollbackChoice};
 use crate::deploy::ask::Place;
@@ -14,7 +15,7 @@ use crate::deploy::plan::Boot;
 use crate::deploy::verbs::{self, Change};
 use crate::deploy::{self, cache, dry, here, render, status, Released, Request};
 use crate::evaluate::{self, Fleet};
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::report;
 use crate::setup;
 
@@ -28,7 +29,7 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
         let report = deploy::resume(&here, program).await?;
         return finish(&report, args.json);
     }
-    let request = request(global, &args)?;
+    let request = request(global, &args).await?;
     let mut prepared = deploy::prepare(&here, &request).await?;
     cache::look(&prepared).await;
     let released = request.release.as_ref();
@@ -60,7 +61,7 @@ pub async fn run(global: &Global, args: Deploy) -> Result<Exit> {
         .count();
     if touched > 0 && !args.yes {
         let hosts = report::words::counted(touched, "host");
-        if !report::confirm(&format!("Deploy {hosts}?"))? {
+        if !report::confirm(&format!("Deploy {hosts}?")).await? {
             report::say("nothing was deployed");
             return Ok(Exit::Failed);
         }
@@ -89,7 +90,7 @@ fn finish(report: &Report, json: bool) -> Result<Exit> {
     Ok(Exit::passed_if(report.good))
 }
 
-fn request(global: &Global, args: &Deploy) -> Result<Request> {
+async fn request(global: &Global, args: &Deploy) -> Result<Request> {
     let hosts = match args.local && args.hosts.is_empty() {
         true => vec![here::name()],
         false => args.hosts.clone(),
@@ -114,22 +115,41 @@ fn request(global: &Global, args: &Deploy) -> Result<Request> {
         wave: args.wave,
         against: args.against.clone(),
         release: match &args.release {
-            Some(file) => Some(Released::read(&read(file)?)?),
+            Some(file) => Some(in_time(Released::read(&read(file).await?)?)?),
             None => None,
         },
         live: report::live(global.plain),
     })
 }
 
-fn read(file: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin()
-            .read_to_end(&mut bytes)
-            .context("cannot read the release from standard input")?;
-    } else {
-        bytes = std::fs::read(file)
-            .with_context(|| format!("cannot read the release {}", file.display()))?;
+/// A guard would refuse one whose time is over, after everything was built; a host without a guard would not.
+fn in_time(released: Released) -> Result<Released, Failure> {
+    match released.release.in_time(Time::now()) {
+        Ok(()) => Ok(released),
+        Err(refusal) => Err(Failure::failed(format!(
+            "nothing is deployed by this release: {refusal}"
+        ))
+        .try_next("a new one: cargo xtask release main > FILE, or with --from")),
     }
-    Ok(bytes)
+}
+
+async fn read(file: &Path) -> Result<Vec<u8>> {
+    if file == Path::new("-") {
+        // Elsewhere than where signals are waited for.
+        let reading = tokio::task::spawn_blocking(|| {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        });
+        return reading
+            .await?
+            .context("cannot read the release from standard input");
+    }
+    std::fs::read(file).map_err(|error| {
+        Failure::usage(format!(
+            "cannot read the release {}: {error}",
+            file.display()
+        ))
+        .try_next("a file that `cargo xtask release` wrote, or `-` for standard input")
+        .into()
+    })
 }

@@ -27,7 +27,7 @@ pub async fn run(global: &Global, args: Reboot) -> Result<Exit> {
     if count > 0 {
         report::say(render::plan(&plan).trim_end());
         let hosts = report::words::counted(count, "host");
-        if !args.yes && !report::confirm(&format!("Reboot {hosts}?"))? {
+        if !args.yes && !report::confirm(&format!("Reboot {hosts}?")).await? {
             report::say("nothing was rebooted");
             return Ok(Exit::Failed);
         }

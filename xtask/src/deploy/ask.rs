@@ -15,6 +15,7 @@ use crate::fleet::host::HostName;
 use crate::fleet::inventory::Host;
 use crate::fleet::stage::Stage;
 use crate::process;
+use crate::report::words;
 use crate::tools::ssh::{complaint, Ssh, Target, SSH_FAILED};
 
 /// A guard's verb; on a host without a guard it is no command.
@@ -71,6 +72,21 @@ pub async fn all(ssh: &Arc<Ssh>, targets: Vec<(Target, bool)>) -> Result<Answers
 /// # Errors
 /// If ssh cannot be started.
 pub async fn one(ssh: &Ssh, target: &Target, guarded: bool) -> Result<Result<Live, String>> {
+    let answer = ask(ssh, target, guarded).await?;
+    let readable = |live: Live| Live {
+        failed_units: live
+            .failed_units
+            .iter()
+            .map(|it| words::of_elsewhere(it))
+            .collect(),
+        ..live
+    };
+    Ok(answer
+        .map(readable)
+        .map_err(|why| words::of_elsewhere(&why)))
+}
+
+async fn ask(ssh: &Ssh, target: &Target, guarded: bool) -> Result<Result<Live, String>> {
     if !target.may_be_asked() {
         return Ok(Err(NOT_ASKED.to_owned()));
     }

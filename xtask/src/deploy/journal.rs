@@ -298,4 +298,14 @@ mod tests {
         journal.end(true).unwrap();
         assert!(!place.exists());
     }
+
+    #[test]
+    fn a_journal_that_cannot_be_read_is_put_aside_by_the_next_deployment() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(dir.path()).unwrap();
+        std::fs::write(journal.current(), "{\"step\":\"of another version\"}\n").unwrap();
+        assert!(journal.unfinished().is_err());
+        journal.put_aside().unwrap();
+        assert_eq!(journal.unfinished().unwrap(), None);
+    }
 }

@@ -99,7 +99,7 @@ pub fn answer(text: &str) -> Result<Live> {
             .find_map(|line| line.strip_prefix(&format!("free {place} ")))?;
         let mut words = line.split(' ');
         let mut number = || words.next()?.parse::<u64>().ok();
-        let bytes = number()? * number()?;
+        let bytes = number()?.checked_mul(number()?)?;
         Some((bytes, words.next()?))
     };
     // Without an EFI partition it is a folder of the root file system.
@@ -177,6 +177,23 @@ mod tests {
         assert_eq!(live.state, HostState::Idle);
         let busy = text.replace("failed a.service", "activating");
         assert_eq!(answer(&busy).unwrap().state, HostState::Activating);
+    }
+
+    /// Of a host that says what cannot be, the rest is known all the same.
+    #[test]
+    fn more_space_than_there_can_be_is_not_known() {
+        let system = format!("/nix/store/{}-nixos-system-Web", "0".repeat(32));
+        let links = [
+            "/run/current-system",
+            "/run/booted-system",
+            "/nix/var/nix/profiles/system",
+            "before",
+        ];
+        let mut text: String = links.map(|link| format!("{link} {system}\n")).concat();
+        text.push_str("free /nix/store 18446744073709551615 4096 ext2/ext3\n");
+        let live = answer(&text).unwrap();
+        assert_eq!(live.free_bytes, None);
+        assert!(live.running.is_some());
     }
 
     #[test]

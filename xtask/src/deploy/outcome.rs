@@ -46,6 +46,8 @@ pub struct HostReport {
 pub enum Outcome {
     /// It had what it should have.
     Unchanged,
+    /// Its closure was built, and nothing else was asked for: whatever it runs, it was not touched.
+    Built,
     /// It runs it, and boots it.
     Deployed,
     /// It boots it the next time.
@@ -68,6 +70,7 @@ impl Outcome {
     pub fn is_good(&self) -> bool {
         match self {
             Self::Unchanged
+            | Self::Built
             | Self::Deployed
             | Self::BootPending
             | Self::OnTrial
@@ -82,6 +85,7 @@ impl Outcome {
     pub fn words(&self) -> String {
         match self {
             Self::Unchanged => "unchanged".to_owned(),
+            Self::Built => "only built".to_owned(),
             Self::Deployed => "deployed".to_owned(),
             Self::BootPending => "boot pending".to_owned(),
             Self::OnTrial => "on trial".to_owned(),
@@ -126,7 +130,8 @@ pub fn judge(plan: &HostPlan, before: &Live, after: &Live, failure: &str) -> Opt
             _ if !guarded => Some(Outcome::Test { until: None }),
             _ => None,
         },
-        Action::Unchanged | Action::Build => Some(Outcome::Unchanged),
+        Action::Unchanged => Some(Outcome::Unchanged),
+        Action::Build => Some(Outcome::Built),
         _ => None,
     };
     if good.is_some() {

@@ -1,6 +1,6 @@
 //! A plan as a person reads it: one table, and what there is to say of each host.
 
-use super::outcome::Report;
+use super::outcome::{Outcome, Report};
 use super::plan::{Action, HostPlan, Plan, Reboot};
 use super::units::UnitPlan;
 use crate::fleet::host::HostName;
@@ -177,14 +177,17 @@ pub fn outcomes(report: &Report) -> String {
             text.push_str(&format!("{}: not foretold: {surprise}\n", host.host));
         }
     }
-    let good = report
-        .hosts
-        .iter()
-        .filter(|host| host.outcome.is_good())
-        .count();
+    let count =
+        |what: fn(&Outcome) -> bool| report.hosts.iter().filter(|it| what(&it.outcome)).count();
+    let hosts = counted(report.hosts.len(), "host");
+    let said = match count(|it| *it == Outcome::Built) {
+        built if built > 0 && built == report.hosts.len() => {
+            format!("{hosts} only built, and none touched")
+        }
+        _ => format!("{} of {hosts} as they should be", count(Outcome::is_good)),
+    };
     text.push_str(&format!(
-        "{good} of {} as they should be, in {} s\n",
-        counted(report.hosts.len(), "host"),
+        "{said}, in {} s\n",
         words::seconds(report.seconds)
     ));
     text

@@ -1,5 +1,7 @@
 //! What a deployment was asked for, held against the fleet: which hosts, and what becomes of them.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use guard::release::{ActionKind, Release, SignedRelease};
 
@@ -60,6 +62,28 @@ impl Released {
     fn lease(&self) -> Option<u64> {
         let mut hosts = self.release.hosts.values();
         hosts.find_map(|host| host.action.lease_seconds)
+    }
+
+    /// That it is of this fleet, and for the hosts that were asked for.
+    fn names(&self, fleet: &[HostName], asked: &[String]) -> Result<(), Failure> {
+        let for_whom: Vec<&str> = self.release.hosts.keys().map(String::as_str).collect();
+        let commit = &self.release.commit;
+        let foreign = for_whom
+            .iter()
+            .find(|name| !fleet.iter().any(|it| it.as_str() == **name));
+        if let Some(name) = foreign {
+            return Err(Failure::usage(format!(
+                "the release of {commit} names {name}, and the fleet has no such host"
+            ))
+            .try_next("a release of this fleet"));
+        }
+        match asked.iter().find(|name| !for_whom.contains(&name.as_str())) {
+            Some(name) => Err(Failure::usage(format!(
+                "the release of {commit} has nothing for {name}"
+            ))
+            .try_next(format!("the same with hosts of {}", for_whom.join(", ")))),
+            None => Ok(()),
+        }
     }
 
     /// What it asks for, in a ref's terms.
@@ -130,6 +154,9 @@ impl Request {
             })
             .collect();
         let selected = host::select(&names, &self.hosts)?;
+        if let Some(released) = &self.release {
+            released.names(&names, &self.hosts)?;
+        }
         let meaning = match (&self.release, self.action) {
             (Some(released), _) => released.meaning(),
             (None, Some(_)) if self.hosts.is_empty() => {
@@ -139,16 +166,15 @@ impl Request {
             (None, Some(action)) => asked_for(action, &selected)?,
             (None, None) => refs::meaning(reference, message, &known)?,
         };
-        let in_wave = |name: &HostName| {
-            let wave = survey.inventory.hosts.get(name).map(|host| host.wave);
-            self.wave.is_none() || self.wave == wave
-        };
+        let wave = |name: &HostName| survey.inventory.hosts.get(name).map(|host| host.wave);
+        let in_wave = |name: &HostName| self.wave.is_none() || self.wave == wave(name);
         let in_release = |name: &HostName| {
             let released = self.release.as_ref();
             released.is_none_or(|it| it.release.hosts.contains_key(name.as_str()))
         };
         let hosts = match &meaning {
             Meaning::Build => selected,
+            Meaning::Test { host } if !deployable(host) => return Err(not_deployable(host)),
             Meaning::Test { host } if self.hosts.is_empty() || selected == [host.clone()] => {
                 vec![host.clone()]
             }
@@ -163,21 +189,33 @@ impl Request {
                     .iter()
                     .find(|name| !self.hosts.is_empty() && !deployable(name))
                 {
-                    return Err(Failure::usage(format!("host {name} is not deployable"))
-                        .try_next("homelab.deploy.enable = true in its configuration"));
+                    return Err(not_deployable(name));
                 }
                 selected.into_iter().filter(deployable).collect()
             }
         };
-        Ok(Chosen {
-            meaning,
-            hosts: hosts
-                .into_iter()
-                .filter(in_wave)
-                .filter(in_release)
-                .collect(),
-        })
+        let waves: BTreeSet<u32> = hosts.iter().filter_map(wave).collect();
+        let hosts: Vec<HostName> = hosts
+            .into_iter()
+            .filter(in_wave)
+            .filter(in_release)
+            .collect();
+        match self.wave {
+            Some(wanted) if hosts.is_empty() => {
+                let waves: Vec<String> = waves.iter().map(ToString::to_string).collect();
+                Err(
+                    Failure::usage(format!("none of these hosts is in wave {wanted}"))
+                        .try_next(format!("--wave with one of {}", waves.join(", "))),
+                )
+            }
+            _ => Ok(Chosen { meaning, hosts }),
+        }
     }
+}
+
+fn not_deployable(host: &HostName) -> Failure {
+    Failure::usage(format!("host {host} is not deployable"))
+        .try_next("homelab.deploy.enable = true in its configuration")
 }
 
 /// What a person asked for, in a ref's terms.
@@ -275,5 +313,73 @@ mod tests {
         assert_eq!(asked(ActionKind::Test, &["A", "B"], "main"), None);
         assert_eq!(asked(ActionKind::Switch, &[], "main"), None);
         assert_eq!(asked(ActionKind::Switch, &["T"], "main"), None);
+    }
+
+    /// A release that has these hosts do this.
+    fn released(hosts: &[(&str, &str)]) -> Released {
+        let path = |name: &str| format!("/nix/store/{}-{name}", "0".repeat(32));
+        let hosts: serde_json::Map<_, _> = hosts
+            .iter()
+            .map(|(host, kind)| {
+                let value = serde_json::json!({
+                    "toplevel": path("toplevel"), "profile": path("profile"), "action": { "kind": kind }
+                });
+                ((*host).to_owned(), value)
+            })
+            .collect();
+        let text = serde_json::json!({
+            "document": "slipway-release", "version": 1, "commit": "0".repeat(40), "counter": 1,
+            "made": "2026-11-21T12:00:00Z", "expires": "2026-11-28T12:00:00Z", "hosts": hosts,
+        })
+        .to_string();
+        Released {
+            release: Release::parse(&text).unwrap(),
+            signed: SignedRelease {
+                release: text,
+                signature: String::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_release_has_to_be_for_the_hosts_that_are_named() {
+        let chosen = |hosts: &[&str], names: &[(&str, &str)]| {
+            let request = Request {
+                release: Some(released(names)),
+                ..request(hosts, None)
+            };
+            let chosen = request.choice(&survey(), "main", "subject");
+            let hosts = chosen.map_err(|failure| failure.to_string())?.hosts;
+            Ok(hosts.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let commit = "0".repeat(40);
+        let switch = [("A", "switch"), ("B", "switch")];
+        assert_eq!(
+            chosen(&[], &switch),
+            Ok(vec!["A".to_owned(), "B".to_owned()])
+        );
+        assert_eq!(chosen(&["B"], &switch), Ok(vec!["B".to_owned()]));
+        assert_eq!(
+            chosen(&["A", "B"], &switch[..1]),
+            Err(format!("the release of {commit} has nothing for B"))
+        );
+        assert_eq!(
+            chosen(&[], &[("A", "switch"), ("Ghost", "switch")]),
+            Err(format!(
+                "the release of {commit} names Ghost, and the fleet has no such host"
+            ))
+        );
+        assert_eq!(
+            chosen(&[], &[("T", "test")]),
+            Err("host T is not deployable".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_wave_that_no_host_is_in_is_told_with_those_that_there_are() {
+        let failure = request(&[], Some(9)).choice(&survey(), "main", "subject");
+        let failure = failure.map(|chosen| chosen.hosts).unwrap_err();
+        assert_eq!(failure.to_string(), "none of these hosts is in wave 9");
+        assert_eq!(failure.next_step(), Some("--wave with one of 0, 1"));
     }
 }

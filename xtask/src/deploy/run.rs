@@ -108,7 +108,11 @@ impl Run<'_> {
                 continue;
             }
             let Some(host) = self.host(plan) else {
-                let report = HostReport::of(plan, Outcome::Unchanged, plan.old.clone());
+                let outcome = match plan.action {
+                    Action::Build => Outcome::Built,
+                    _ => Outcome::Unchanged,
+                };
+                let report = HostReport::of(plan, outcome, plan.old.clone());
                 self.done.insert(plan.host.clone(), report);
                 continue;
             };

@@ -20,7 +20,7 @@ use crate::fleet::host::HostName;
 use crate::fleet::refs;
 use crate::fleet::stage::Stage;
 use crate::process::Status;
-use crate::report;
+use crate::report::{self, words};
 use crate::tools::ssh::{complaint, Ssh, Target, SSH_FAILED};
 
 /// What hosts recorded (docs/json/history.schema.json).
@@ -162,7 +162,7 @@ pub async fn change(
     let survey = fleet.survey().await?;
     // Who does not exist is not asked about.
     let target = status::target(&survey, host, fleet.stage)?;
-    if !yes && !report::confirm(&change.question(host))? {
+    if !yes && !report::confirm(&change.question(host)).await? {
         report::say("nothing was done");
         return Ok(None);
     }
@@ -196,7 +196,7 @@ pub(super) async fn call<T: DeserializeOwned>(
         .capture()
         .await?;
     let text = output.text();
-    Ok(match output.status {
+    let answer = match output.status {
         // Some shells have a `history` of their own, which knows nothing or complains of how it is used; a guard ends
         // in neither way.
         Status::Code(UNKNOWN_COMMAND | 2) => Err(NO_GUARD.to_owned()),
@@ -208,7 +208,8 @@ pub(super) async fn call<T: DeserializeOwned>(
             Some(refusal) => refusal.to_string(),
             None => format!("its guard {status}: {}", output.last_lines(1)),
         }),
-    })
+    };
+    Ok(answer.map_err(|why| words::of_elsewhere(&why)))
 }
 
 /// A line an entry, the newest first.

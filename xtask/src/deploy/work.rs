@@ -32,8 +32,15 @@ pub async fn carry_out(
     deploy_rs: PathBuf,
 ) -> Result<Report> {
     let mut journal = Journal::open(&folder(here)?)?;
-    if journal.unfinished()?.is_some() {
-        report::say("warning: a deployment was not finished; this one takes its place");
+    match journal.unfinished() {
+        Ok(None) => {}
+        Ok(Some(_)) => {
+            report::say("warning: a deployment was not finished; this one takes its place");
+        }
+        // Put aside, like one that was not finished: what the hosts have, they say themselves.
+        Err(error) => report::say(&format!(
+            "warning: {error:#}; this deployment takes its place"
+        )),
     }
     let work = of_plan(prepared, released, rollback).await?;
     journal.begin(&work)?;
@@ -47,7 +54,11 @@ pub async fn carry_out(
 /// Usage, if nothing was left unfinished; failed, if somebody else deploys.
 pub async fn resume(here: &Fleet, deploy_rs: PathBuf) -> Result<Report> {
     let mut journal = Journal::open(&folder(here)?)?;
-    let unfinished = journal.unfinished()?.unwrap_or_default();
+    let unfinished = journal.unfinished().map_err(|error| {
+        Failure::failed(format!("{error:#}"))
+            .try_next("cargo xtask status, which asks the hosts, then cargo xtask deploy")
+    })?;
+    let unfinished = unfinished.unwrap_or_default();
     let mut entries = unfinished.into_iter();
     let Some(Entry::Begin { work, at }) = entries.next() else {
         return Err(Failure::usage("there is no deployment to go on with")

@@ -108,7 +108,7 @@ fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
 ///
 /// # Errors
 /// Usage, if nobody is there to be asked.
-pub fn confirm(question: &str) -> Result<bool> {
+pub async fn confirm(question: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(
             Failure::usage(format!("{question} Nobody is here to answer"))
@@ -117,10 +117,12 @@ pub fn confirm(question: &str) -> Result<bool> {
         );
     }
     let _ = write!(std::io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
+    // Elsewhere than where signals are waited for: who is asked may also press Ctrl-C.
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await?.context("cannot read the answer")?;
     Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 

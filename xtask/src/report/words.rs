@@ -54,6 +54,17 @@ pub fn signed_bytes(size: i64) -> String {
     format!("{sign}{}", bytes(size.unsigned_abs()))
 }
 
+/// What another machine said, for a line of a terminal: nothing that a terminal obeys, and no more than 200 letters.
+pub fn of_elsewhere(text: &str) -> String {
+    const MOST: usize = 200;
+    let letter = |it: char| if it.is_control() { ' ' } else { it };
+    let mut line: String = text.trim().chars().take(MOST).map(letter).collect();
+    if text.trim().chars().nth(MOST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 /// What is wrong with something, and beneath it the next step.
 pub fn finding(subject: &str, message: &str, next_step: &str) -> String {
     format!("{subject}: {message}\n  try: {next_step}\n")
@@ -62,6 +73,14 @@ pub fn finding(subject: &str, message: &str, next_step: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_machine_said_does_nothing_to_a_terminal() {
+        assert_eq!(of_elsewhere("no\u{1b}[2Jboom\n"), "no [2Jboom");
+        assert_eq!(of_elsewhere("a\u{7}b\nc"), "a b c");
+        let long = of_elsewhere(&"x".repeat(300));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (201, true));
+    }
 
     #[test]
     fn one_is_no_plural() {

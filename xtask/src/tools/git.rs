@@ -115,24 +115,26 @@ impl Git {
         Ok(output.text().lines().map(str::to_owned).collect())
     }
 
-    /// The commit that a revision names.
+    /// The commit that a revision names: a branch goes before a tag of its name, since a branch is what is deployed.
     ///
     /// # Errors
     /// Usage, naming the nearest branches and tags, if it names none.
     pub async fn commit(&self, revision: &str) -> Result<String> {
-        let wanted = format!("{revision}^{{commit}}");
-        let output = self
-            .command([
-                "rev-parse",
-                "--verify",
-                "--quiet",
-                "--end-of-options",
-                &wanted,
-            ])
-            .capture()
-            .await?;
-        if output.status.success() {
-            return Ok(output.text());
+        for name in [format!("refs/heads/{revision}"), revision.to_owned()] {
+            let wanted = format!("{name}^{{commit}}");
+            let output = self
+                .command([
+                    "rev-parse",
+                    "--verify",
+                    "--quiet",
+                    "--end-of-options",
+                    &wanted,
+                ])
+                .capture()
+                .await?;
+            if output.status.success() {
+                return Ok(output.text());
+            }
         }
         let failure = Failure::usage(format!(
             "{} has no revision `{revision}`",
@@ -152,10 +154,13 @@ impl Git {
     /// The branch that is checked out; none for a commit that no branch stands for.
     pub async fn branch(&self) -> Result<Option<String>> {
         let output = self
-            .command(["symbolic-ref", "--quiet", "--short", "HEAD"])
+            // Not --short, which says heads/main where a tag is called main, too.
+            .command(["symbolic-ref", "--quiet", "HEAD"])
             .capture()
             .await?;
-        Ok(output.status.success().then(|| output.text()))
+        let name = output.text();
+        let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
+        Ok(branch.filter(|_| output.status.success()))
     }
 
     /// The whole message of a commit.
