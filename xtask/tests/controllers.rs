@@ -139,7 +139,7 @@ fn the_machine_that_one_sits_at_is_deployed_without_ssh() {
     // On a branch that means nothing a person says what it is for.
     lab.fleet.git(&["checkout", "--quiet", "-b", "topic"]);
     lab.commit("fourth");
-    assert_eq!(outcomes(&local(&lab, &[])), "A unchanged");
+    assert_eq!(outcomes(&local(&lab, &[])), "A built");
     let tried = local(&lab, &["--action", "test"]);
     assert_eq!(outcomes(&tried), "A test", "{}", transcript(&tried));
     // deploy-rs has made it the profile, too: what boots is the loader's matter, which nothing has touched.
