@@ -169,13 +169,17 @@ impl std::error::Error for Refusal {}
 
 /// What others wrote, made fit for one line of a journal or a terminal.
 pub fn one_line(text: &str) -> String {
-    const LIMIT: usize = 300;
+    one_line_of(text, 300)
+}
+
+/// The same with no more than `limit` letters of it.
+pub fn one_line_of(text: &str, limit: usize) -> String {
     let clean: String = text
         .chars()
-        .take(LIMIT)
+        .take(limit)
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    if text.chars().nth(LIMIT).is_some() {
+    if text.chars().nth(limit).is_some() {
         format!("{clean}…")
     } else {
         clean

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use guard::refusal::one_line_of;
+
 /// `1 host`, `2 hosts`.
 pub fn counted(count: usize, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
@@ -56,13 +58,7 @@ pub fn signed_bytes(size: i64) -> String {
 
 /// What another machine said, for a line of a terminal: nothing that a terminal obeys, and no more than 200 letters.
 pub fn of_elsewhere(text: &str) -> String {
-    const MOST: usize = 200;
-    let letter = |it: char| if it.is_control() { ' ' } else { it };
-    let mut line: String = text.trim().chars().take(MOST).map(letter).collect();
-    if text.trim().chars().nth(MOST).is_some() {
-        line.push('…');
-    }
-    line
+    one_line_of(text.trim(), 200)
 }
 
 /// What is wrong with something, and beneath it the next step.
